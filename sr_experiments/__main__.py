@@ -1,0 +1,5 @@
+"""``python -m sr_experiments``."""
+
+from sr_experiments.cli import main
+
+main()

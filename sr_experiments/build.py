@@ -1,0 +1,165 @@
+"""The composition root: the only place where config becomes objects."""
+
+import logging
+import os
+import platform
+import warnings
+from pathlib import Path
+from typing import Any, cast
+
+import pytorch_lightning as pl
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.loggers import Logger
+
+from sr_experiments.callbacks.speed import Speed
+from sr_experiments.data.datamodule import SRData
+from sr_experiments.models.base import SRModel
+from sr_experiments.nets.weights import LoadReport, load_matching, read_state_dict
+
+_log = logging.getLogger(__name__)
+
+
+def build_data(config: DictConfig) -> SRData:
+    """The data module with its sources and degradation; nothing is read yet."""
+    return cast(SRData, instantiate(config.data))
+
+
+def build_model(config: DictConfig) -> SRModel:
+    """The LightningModule round the net, its weights drawn from `seed` or taken from `init_from`."""
+    pl.seed_everything(config.seed, workers=True, verbose=False)
+    net = instantiate(config.net)
+    if config.init_from is not None:
+        _log.info(
+            "%s",
+            describe_load(
+                config.init_from, load_matching(net, read_state_dict(weights_of(config.init_from)))
+            ),
+        )
+    parts = {key: instantiate(config[key]) for key in ("loss", "optimizer", "schedule")}
+    model = cast(SRModel, instantiate(config.model)(net, **parts))
+    model.config_text = OmegaConf.to_yaml(config, resolve=True)
+    return model
+
+
+def build_trainer(config: DictConfig, run_dir: Path) -> pl.Trainer:
+    """The Trainer with its callbacks and loggers, all writing into the run's folder."""
+    note = "demo run" if config.data.demo else ""
+    supplied: dict[str, dict[str, Any]] = {
+        "checkpoints": {"folder": run_dir / "checkpoints"},
+        "images": {"folder": run_dir / "images", "net_name": config.name, "note": note},
+    }
+    _quieten_lightning()
+    callbacks = [Speed()]
+    for name, node in config.callbacks.items():
+        made = instantiate(node)
+        callbacks.append(made(**supplied[name]) if name in supplied else made)
+    return cast(
+        pl.Trainer,
+        instantiate(
+            config.trainer,
+            precision=choose_precision(config.precision, accelerator=config.trainer.accelerator),
+            callbacks=callbacks,
+            logger=build_loggers(config, run_dir) or False,
+            default_root_dir=str(run_dir),
+        ),
+    )
+
+
+def _quieten_lightning() -> None:
+    """What Lightning says at every start, and what is as intended here."""
+    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        ".*exists and is not empty.*",  # the run's folder is ours and new
+        ".*in eval mode at the start of training.*",  # the moving average
+        ".*treespec, LeafSpec.*",  # between Lightning and torch
+        ".*does not have many workers.*",  # a crop from memory costs less than handing it over
+    ):
+        warnings.filterwarnings("ignore", message=message)
+
+
+def build_loggers(config: DictConfig, run_dir: Path) -> list[Logger]:
+    """Every logger chosen by ``logger=``.
+
+    Raises:
+        ValueError: if a logger's package is not installed.
+    """
+    loggers = []
+    for name, node in config.logger.items():
+        options: dict[str, Any] = {"save_dir": str(run_dir)}
+        if name == "wandb":
+            options["offline"] = wandb_offline(bool(node.offline))
+        try:
+            logger = instantiate(node)(**options)
+        except ModuleNotFoundError as error:
+            raise ValueError(
+                f"logger={name} needs a package that is not installed ({error.name or error}): "
+                f'pip install "sr-experiments[{name}]"'
+            ) from error
+        if name != "csv":
+            logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))
+        loggers.append(logger)
+    return loggers
+
+
+def wandb_offline(asked: bool) -> bool:
+    """Whether Weights & Biases must write to disk only: when asked to, or when nobody is logged in."""
+    if asked or os.environ.get("WANDB_MODE") in ("offline", "disabled", "dryrun"):
+        return True
+    import wandb  # a second of import that only this logger pays
+
+    if os.environ.get("WANDB_API_KEY") or wandb.api.api_key:
+        return False
+    _log.warning(
+        "wandb: no login found, so the run is written offline; `wandb login` before, or `wandb sync` after it"
+    )
+    return True
+
+
+def choose_precision(asked: str, *, accelerator: str) -> str:
+    """``auto`` becomes bfloat16 where the device has units for it, else float32; anything else is kept."""
+    if asked != "auto":
+        return asked
+    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+        good = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif accelerator in ("auto", "cpu") and not torch.backends.mps.is_available():
+        good = _cpu_has_bfloat16()
+    else:
+        good = False
+    return "bf16-mixed" if good else "32-true"
+
+
+def _cpu_has_bfloat16() -> bool:
+    """AMX tiles or AVX-512 BF16; torch runs bfloat16 on other CPUs as well, only slower than float32."""
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return False
+    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+
+
+def weights_of(source: str) -> Path:
+    """The weight file that a run's folder, a checkpoint or a plain file means.
+
+    Raises:
+        FileNotFoundError: if there is nothing of the kind.
+    """
+    path = Path(source).expanduser()
+    if path.is_dir():
+        for name in ("best.ckpt", "last.ckpt"):
+            if (path / "checkpoints" / name).is_file():
+                return path / "checkpoints" / name
+        raise FileNotFoundError(
+            f"{path} is a folder without checkpoints/best.ckpt or last.ckpt: not a run of ours"
+        )
+    if not path.is_file():
+        raise FileNotFoundError(f"init_from={source}: there is no such run, checkpoint or weight file")
+    return path
+
+
+def describe_load(source: str, report: LoadReport) -> str:
+    """What was taken from a weight file, what was not, and why."""
+    lines = [f"init_from={source}: {len(report.loaded)} tensors loaded"]
+    lines += [f"  skipped {key}: {reason}" for key, reason in report.skipped.items()]
+    lines += [f"  kept as initialised {key}: not in the file" for key in report.missing]
+    return "\n".join(lines)

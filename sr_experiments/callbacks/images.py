@@ -1,0 +1,85 @@
+"""Pictures of the final test: bicubic, result and truth side by side."""
+
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
+
+from sr_experiments.callbacks.panel import Shot, compare, most_different
+from sr_experiments.imaging.io import write_png
+from sr_experiments.models.base import Restored
+
+_log = logging.getLogger(__name__)
+
+
+class Images(Callback):
+    """Write ``<folder>/<data set>-<image>.png`` for the first images of every test set.
+
+    Args:
+        folder: The run's ``images/``.
+        net_name: What the result is called in the picture.
+        note: A sentence under the truth, such as that this is a demo; may be empty.
+        count: Images per test set.
+        side: Side of the square that is enlarged, in pixels; smaller where the image is.
+        zoom: Its enlargement.
+    """
+
+    def __init__(
+        self, folder: Path, *, net_name: str, note: str = "", count: int = 8, side: int = 96, zoom: int = 4
+    ) -> None:
+        """Remember what to draw."""
+        self.folder = folder
+        self.net_name = net_name
+        self.note = note
+        self.count = count
+        self.side = side
+        self.zoom = zoom
+        self.written: list[Path] = []
+
+    def on_test_batch_end(  # type: ignore[override]  # Lightning says that outputs may be anything
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Restored,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Draw one image, if it is among the first."""
+        if batch_idx >= self.count or not trainer.is_global_zero:
+            return
+        picture = self._draw(outputs)
+        name = re.sub(r"[^\w.-]+", "_", f"{outputs['dataset']}-{outputs['name']}")
+        path = self.folder / f"{name}.png"
+        write_png(path, picture)
+        self.written.append(path)
+        _send(trainer, f"test/{name}", picture)
+
+    def _draw(self, outputs: Restored) -> np.ndarray:
+        sr, gt, bicubic = (outputs[key][0].float().clamp(0, 1).cpu() for key in ("sr", "gt", "bicubic"))
+        side = min(self.side, *gt.shape[-2:])
+        window = most_different(sr, bicubic, side=side)
+        shots = [
+            Shot(bicubic, "bicubic", _psnr(outputs["bicubic_metrics"])),
+            Shot(sr, self.net_name, _psnr(outputs["metrics"])),
+            Shot(gt, "ground truth", self.note),
+        ]
+        return compare(gt, shots, window=window, side=side, zoom=self.zoom * self.side // side)
+
+
+def _psnr(metrics: dict[str, Any]) -> str:
+    name = next(key for key in metrics if key.startswith("psnr"))
+    return f"{name} {float(metrics[name]):.2f} dB"
+
+
+def _send(trainer: Trainer, name: str, picture: np.ndarray) -> None:
+    """Show the picture on the dashboards that can."""
+    for logger in trainer.loggers:
+        if isinstance(logger, WandbLogger):
+            logger.log_image(name, [picture])
+        elif isinstance(logger, TensorBoardLogger):
+            logger.experiment.add_image(name, picture, trainer.global_step, dataformats="HWC")

@@ -1,0 +1,123 @@
+"""What a person sees while a run trains: a bar in a terminal, a line per epoch elsewhere."""
+
+import time
+from typing import Any
+
+from pytorch_lightning import Callback, LightningModule, Trainer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from sr_experiments.callbacks.speed import Speed
+
+
+class ProgressBar(Callback):
+    """Loss, validation PSNR, samples per second and time left.
+
+    Args:
+        refresh_seconds: How often the numbers are read; reading a loss waits for the device.
+    """
+
+    def __init__(self, *, refresh_seconds: float = 0.5) -> None:
+        """Nothing is drawn before training starts."""
+        self.refresh_seconds = refresh_seconds
+        self.console = Console()
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._started = 0.0
+        self._drawn = 0.0
+        self._done_before = 0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Open the bar where there is a terminal to draw it in."""
+        self._started = time.perf_counter()
+        self._done_before = self._position(trainer)
+        if not trainer.is_global_zero or not self.console.is_terminal:
+            return
+        self._bar = Progress(
+            TextColumn("epoch {task.fields[epoch]}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[numbers]}"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]} left"),
+            console=self.console,
+        )
+        self._task = self._bar.add_task("", total=self._total(trainer), epoch="", numbers="", left="?")
+        self._bar.start()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Move the bar, not more often than a person can read."""
+        now = time.perf_counter()
+        if self._bar is None or self._task is None or now - self._drawn < self.refresh_seconds:
+            return
+        self._drawn = now
+        self._bar.update(
+            self._task,
+            completed=self._position(trainer),
+            epoch=f"{trainer.current_epoch + 1}/{trainer.max_epochs}",
+            numbers=self._numbers(trainer),
+            left=self._left(trainer),
+        )
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Without a terminal, a line per epoch."""
+        if self._bar is not None or not trainer.is_global_zero:
+            return
+        epoch = f"{trainer.current_epoch + 1}/{trainer.max_epochs}"
+        numbers = self._numbers(trainer)
+        self.console.print(
+            f"epoch {epoch}  {numbers}  {self._left(trainer)} left", highlight=False, soft_wrap=True
+        )
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Close the bar with its last state."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(
+                self._task, completed=self._position(trainer), numbers=self._numbers(trainer), left="0:00"
+            )
+        self._close()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Give the terminal back before a message is printed."""
+        self._close()
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _numbers(self, trainer: Trainer) -> str:
+        logged = trainer.callback_metrics
+        parts = []
+        if "train/loss" in logged:
+            parts.append(f"loss {float(logged['train/loss']):.4f}")
+        for name in ("psnr_y", "psnr_bands"):
+            if f"val/{name}" in logged:
+                parts.append(f"{name} {float(logged[f'val/{name}']):.2f} dB")
+        speed = next((c.samples_per_second for c in _callbacks(trainer) if isinstance(c, Speed)), 0.0)
+        parts.append(f"{speed:.1f} samples/s")
+        return "  ".join(parts)
+
+    @staticmethod
+    def _total(trainer: Trainer) -> int | None:
+        return int(trainer.num_training_batches * trainer.max_epochs) if trainer.max_epochs else None
+
+    @staticmethod
+    def _position(trainer: Trainer) -> int:
+        return trainer.fit_loop.epoch_loop.total_batch_idx + 1
+
+    def _left(self, trainer: Trainer) -> str:
+        total, done = self._total(trainer), self._position(trainer)
+        here = done - self._done_before
+        if total is None or not here:
+            return "?"
+        seconds = (time.perf_counter() - self._started) / here * max(total - done, 0)
+        minutes, rest = divmod(round(seconds), 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _callbacks(trainer: Trainer) -> list[Callback]:
+    return list(trainer.callbacks)  # type: ignore[attr-defined]  # set by Lightning outside its constructor

@@ -1,0 +1,54 @@
+"""The three ways of saying which images are meant."""
+
+from sr_experiments.data.sources import Folder, Paired, Part, Source
+
+
+def choose_sources(
+    *,
+    train: Source | None,
+    val: Source | None,
+    root: str | None,
+    val_root: str | None,
+    gt: str | None,
+    lq: str | None,
+    val_gt: str | None,
+    val_lq: str | None,
+    held_out: int,
+    scale: int,
+) -> tuple[Source, Source]:
+    """Training and validation images; see `SRData` for the arguments.
+
+    Raises:
+        ValueError: If none of the ways is chosen, or several, or one of two folders of pairs is missing.
+    """
+    ways = {
+        "train": train is not None or val is not None,
+        "root": root is not None or val_root is not None,
+        "gt and lq": any(folder is not None for folder in (gt, lq, val_gt, val_lq)),
+    }
+    given = [name for name, is_given in ways.items() if is_given]
+    if len(given) != 1:
+        ways_given = " and by ".join(f"data.{name}" for name in given) or "nothing"
+        raise ValueError(
+            f"training images are given by {ways_given}; choose one: data=folder data.root=FOLDER, "
+            "data=paired data.gt=FOLDER data.lq=FOLDER, or a data set such as data=div2k"
+        )
+    if root is not None:
+        train = Folder(root=root, scale=scale)
+    if val_root is not None:
+        val = Folder(root=val_root, scale=scale)
+    if ways["gt and lq"]:
+        train, val = _pairs(gt, lq, scale=scale), _pairs(val_gt, val_lq, scale=scale, prefix="val_")
+    if train is None:
+        raise ValueError(
+            "validation images are given, but no training images: data.root=FOLDER, or data.gt and data.lq"
+        )
+    if val is not None:
+        return train, val
+    return Part(train, held_out=held_out, part="train"), Part(train, held_out=held_out, part="val")
+
+
+def _pairs(gt: str | None, lq: str | None, *, scale: int, prefix: str = "") -> Paired | None:
+    if (gt is None) != (lq is None):
+        raise ValueError(f"data.{prefix}gt={gt} and data.{prefix}lq={lq}: pairs need both folders")
+    return None if gt is None or lq is None else Paired(gt=gt, lq=lq, scale=scale)

@@ -1,0 +1,294 @@
+"""The LightningDataModule: checks the files, keeps the pixels, and spoils crops on the device."""
+
+import multiprocessing
+import os
+import warnings
+from collections.abc import Mapping
+from typing import Literal
+
+from pytorch_lightning import LightningDataModule
+from torch.utils.data import DataLoader
+
+from sr_experiments.data.choose import choose_sources
+from sr_experiments.data.dataset import Batch, EvalSet, TrainSet, to_float
+from sr_experiments.data.images import Images, SpoilWhole
+from sr_experiments.data.loader import StreamLoader, as_it_is
+from sr_experiments.data.memory import fits
+from sr_experiments.data.sampler import EvenSampler, PositionSampler
+from sr_experiments.data.sources import Source
+from sr_experiments.data.stock import TRAIN, Stock
+from sr_experiments.degradations.base import Degradation
+
+MOST_WORKERS = 4
+
+
+class SRData(LightningDataModule):
+    """Training crops and whole images for evaluation.
+
+    Training batches: `gt` (B, C, patch, patch) and `lq` float32 in [0, 1], `position` (B,). Evaluation
+    batches of one image: `gt`, `lq`, `index` (1,), `name` [str], and `grey` (1,) bool: the file has one
+    channel.
+
+    Training images are given in one of three ways: `train`, `root`, or `gt` and `lq`.
+
+    Args:
+        train: Training images.
+        val: Validation images; where these are not given in the same way, the last of the training images are
+            held out.
+        root: Folder of good images.
+        val_root: The same for validation.
+        gt: Folder of the good images of pairs.
+        lq: Folder of their small ones, with the same stems.
+        val_gt: The same for validation.
+        val_lq: The same for validation.
+        held_out: How many of the training images are held out, but never more than a fifth.
+        test: Name -> images of the final test; empty: the validation images.
+        degradation: Makes `lq` where there is no file of it. A fixed one is applied to whole images; a random
+            one to crops on the device, and in evaluation to whole images, the same in every run.
+        name: What the data is called in tables.
+        scale: Of super-resolution.
+        channels: 3 RGB, 1 luma or grey, N bands.
+        seed: Of the stream of training samples.
+        batch_size: Samples per device and step.
+        patch_size: Side of the training crop of `gt` in pixels, a multiple of the scale.
+        steps_per_epoch: Optimizer steps that make an epoch.
+        workers: Processes that read. `auto`: none where the images are in memory and training is on the CPU.
+        cache: Keep decoded images in `memory` or `none`. `auto`: in memory where they fill at most a quarter
+            of what is free.
+        flip: Mirror training crops.
+        rotate: Turn training crops by quarters.
+        pin_memory: Page-locked batches, for faster copies to a GPU. `auto`: where there is one.
+        demo: Whether the results are a demonstration and comparable with nothing.
+
+    Raises:
+        ValueError: If values do not fit together.
+    """
+
+    name: str  # Lightning's own may be None
+
+    def __init__(
+        self,
+        *,
+        train: Source | None = None,
+        val: Source | None = None,
+        root: str | None = None,
+        val_root: str | None = None,
+        gt: str | None = None,
+        lq: str | None = None,
+        val_gt: str | None = None,
+        val_lq: str | None = None,
+        held_out: int = 10,
+        test: Mapping[str, Source] | None = None,
+        degradation: Degradation,
+        name: str,
+        scale: int,
+        channels: int = 3,
+        seed: int = 0,
+        batch_size: int = 16,
+        patch_size: int = 192,
+        steps_per_epoch: int = 1000,
+        workers: int | Literal["auto"] = "auto",
+        cache: Literal["auto", "memory", "none"] = "auto",
+        flip: bool = True,
+        rotate: bool = True,
+        pin_memory: bool | Literal["auto"] = "auto",
+        demo: bool = False,
+    ) -> None:
+        """Check the values; no file is looked at yet."""
+        super().__init__()
+        self.train, self.val = choose_sources(
+            train=train,
+            val=val,
+            root=root,
+            val_root=val_root,
+            gt=gt,
+            lq=lq,
+            val_gt=val_gt,
+            val_lq=val_lq,
+            held_out=held_out,
+            scale=scale,
+        )
+        self.test = dict(test or {})
+        self.degradation = degradation
+        self.name = name
+        self.scale, self.channels, self.seed = scale, channels, seed
+        self.batch_size, self.patch_size, self.steps_per_epoch = batch_size, patch_size, steps_per_epoch
+        self.workers, self.cache, self.pin_memory = workers, cache, pin_memory
+        self.flip, self.rotate = flip, rotate
+        self.demo = demo
+        self._refuse_impossible()
+        self._stock = Stock(scale=scale, patch_size=patch_size, use_lq=degradation.fixed)
+        self._images: dict[str, Images] = {}
+
+    def _refuse_impossible(self) -> None:
+        values = {
+            key: getattr(self, key)
+            for key in ("scale", "channels", "batch_size", "patch_size", "steps_per_epoch")
+        }
+        problems = [f"data.{key}={value} must be 1 or more" for key, value in values.items() if value < 1]
+        if self.workers != "auto" and self.workers < 0:
+            problems.append(f"data.workers={self.workers} must be 0 or more, or auto")
+        if self.cache not in ("auto", "memory", "none"):
+            problems.append(f"data.cache={self.cache} must be auto, memory or none")
+        if self.scale >= 1 and self.patch_size % self.scale:
+            lower = max(1, self.patch_size // self.scale) * self.scale
+            problems.append(
+                f"data.patch_size={self.patch_size} is not a multiple of scale={self.scale}; "
+                f"choose {lower} or {lower + self.scale}"
+            )
+        if self.degradation.scale != self.scale:
+            problems.append(f"the degradation shrinks by {self.degradation.scale}, but scale={self.scale}")
+        if not self.degradation.fixed and any(s.paired for s in (self.train, self.val, *self.test.values())):
+            problems.append(
+                "pairs bring their own lq images, so a random degradation would not be used: "
+                "leave it at degradation=bicubic, or train with data=folder"
+            )
+        if problems:
+            raise ValueError("\n".join(problems))
+
+    # ---- before training -----------------------------------------------------------------------------------
+
+    @property
+    def test_names(self) -> list[str]:
+        """Of the test sets, in the order of their loaders."""
+        return list(self.test) or [self.name]
+
+    def image_names(self, dataset: str) -> list[str]:
+        """The images of a test set, by the index that its batches carry; known after `setup`."""
+        role = f"test {dataset}" if dataset in self.test else "val"
+        return [item.name for item in self._stock.items[role]]
+
+    def _sources(self, stage: str) -> dict[str, Source]:
+        """What a stage reads. Training ends with the test: what is missing for that is told before, too."""
+        tests = {f"test {name}": source for name, source in self.test.items()} or {"val": self.val}
+        return {"fit": {TRAIN: self.train, "val": self.val, **tests}, "validate": {"val": self.val}}.get(
+            stage, tests
+        )
+
+    def check(self, stage: str = "fit") -> None:
+        """Look at every file's header; `setup` does it by itself.
+
+        Args:
+            stage: `fit` (training, validation and test images), `validate`, or `test`.
+
+        Raises:
+            ValueError: With everything that is wrong, a line each.
+        """
+        self._stock.check(self._sources(stage))
+
+    def setup(self, stage: str) -> None:
+        """Check the files; decode training and validation images where they are kept in memory.
+
+        Raises:
+            ValueError: See `check`.
+        """
+        # Lightning's advice counts cores, not what a batch costs: cropping is quicker than handing it over.
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        self.check(stage)
+        for role in self._sources(stage):
+            if role not in self._images:
+                self._images[role] = self._open(role)
+        if stage == "fit" and self._keeps_in_memory():
+            self._images[TRAIN].fill()
+            self._images["val"].fill()
+
+    def _open(self, role: str) -> Images:
+        from_crops = role == TRAIN and not self.degradation.fixed
+        return Images(
+            self._stock.items[role],
+            scale=self.scale,
+            channels=self.channels,
+            spoil=None if from_crops else SpoilWhole(self.degradation),
+        )
+
+    def _keeps_in_memory(self) -> bool:
+        if self.cache != "auto":
+            return self.cache == "memory"
+        pixels = self._stock.pixels[TRAIN] + self._stock.pixels["val"]
+        needed = pixels * self.channels * (1 + 1 / self.scale**2)  # if they have 8 bits
+        return fits(needed * self._local_ranks())
+
+    # ---- loaders -------------------------------------------------------------------------------------------
+
+    def train_dataloader(self) -> StreamLoader:
+        """An epoch of batches, from where the run stands."""
+        trainer = self.trainer
+        dataset = TrainSet(
+            self._images[TRAIN],
+            seed=self.seed,
+            scale=self.scale,
+            patch_size=self.patch_size,
+            flip=self.flip,
+            rotate=self.rotate,
+        )
+        sampler = PositionSampler(
+            batch_size=self.batch_size,
+            batches=self.steps_per_epoch * (trainer.accumulate_grad_batches if trainer else 1),
+            start=self._batches_trained,
+            rank=trainer.global_rank if trainer else 0,
+            world_size=trainer.world_size if trainer else 1,
+        )
+        workers = self._worker_count(self._images[TRAIN])
+        return StreamLoader(
+            dataset,
+            batch_sampler=sampler,
+            collate_fn=as_it_is,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=self._pins_memory(),
+        )
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """Whole images, one a batch."""
+        return self._evaluation_loader("val")
+
+    def test_dataloader(self) -> list[DataLoader[Batch]]:
+        """A loader for each of `test_names`."""
+        return [self._evaluation_loader(role) for role in self._sources("test")]
+
+    def _evaluation_loader(self, role: str) -> DataLoader[Batch]:
+        images = self._images[role]
+        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        return DataLoader(
+            EvalSet(images),
+            batch_size=None,
+            sampler=EvenSampler(len(images), rank=rank, world_size=world_size),
+            collate_fn=as_it_is,
+            num_workers=0 if images.in_memory else self._worker_count(images),
+            pin_memory=self._pins_memory(),
+        )
+
+    def _batches_trained(self) -> int:
+        """The model's own count; Lightning's counts optimizer steps."""
+        module = self.trainer.lightning_module if self.trainer else None
+        return int(getattr(module, "batches", 0))
+
+    def _worker_count(self, images: Images) -> int:
+        if self.workers != "auto":
+            return self.workers
+        # A worker that is not forked gets a copy of all images.
+        forks = multiprocessing.get_context().get_start_method() == "fork"
+        if images.in_memory and not (forks and self._on_gpu()):
+            return 0
+        return min(MOST_WORKERS, (os.cpu_count() or 1) // self._local_ranks())
+
+    def _pins_memory(self) -> bool:
+        return self._on_gpu() if self.pin_memory == "auto" else self.pin_memory
+
+    def _on_gpu(self) -> bool:
+        return self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
+
+    def _local_ranks(self) -> int:
+        return self.trainer.num_devices if self.trainer else 1
+
+    # ---- on the device -------------------------------------------------------------------------------------
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Integers become floats; crops without `lq` are spoilt, each by what its position says."""
+        for key in ("gt", "lq"):
+            if key in batch:
+                batch[key] = to_float(batch[key])
+        if "lq" not in batch:
+            self.degradation.to(batch["gt"].device)
+            batch["lq"] = self.degradation(batch["gt"], seed=self.seed, positions=batch["position"])
+        return batch

@@ -1,0 +1,62 @@
+"""What can be known to be wrong before training starts, from the headers of the files alone."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from sr_experiments.data.sources import Item
+from sr_experiments.imaging.io import image_size
+
+Size = tuple[int, int]
+
+
+def threads() -> int:
+    """How many threads read files: decoders leave the interpreter free, a disk answers several at once."""
+    return min(16, 2 * (os.cpu_count() or 1))
+
+
+def inspect(items: Sequence[Item], *, scale: int, minimum: int, reason: str) -> tuple[list[Size], list[str]]:
+    """Read the headers of all files.
+
+    Args:
+        items: The images.
+        scale: Of super-resolution.
+        minimum: Smallest allowed side of a good image after it was cropped to a multiple of the scale.
+        reason: Why, for the message.
+
+    Returns:
+        (H, W) of the readable good images after the crop, and a sentence for everything that is wrong.
+    """
+    with ThreadPoolExecutor(threads()) as pool:
+        results = list(
+            pool.map(lambda item: _inspect(item, scale=scale, minimum=minimum, reason=reason), items)
+        )
+    return [size for size, _ in results if size is not None], [
+        text for _, text in results if text is not None
+    ]
+
+
+def _inspect(item: Item, *, scale: int, minimum: int, reason: str) -> tuple[Size | None, str | None]:
+    try:
+        height, width = image_size(item.gt)
+        small = image_size(item.lq) if item.lq is not None else None
+    except (ValueError, OSError) as error:
+        return None, str(error)
+    size = height // scale * scale, width // scale * scale
+    if min(size) < minimum:
+        return size, f"{item.gt} is {height}x{width} (height x width), {reason}"
+    if small is not None:
+        return size, wrong_pair(item.gt, item.lq, (height, width), small, scale=scale)
+    return size, None
+
+
+def wrong_pair(gt: Path, lq: Path | None, size: Size, small: Size, *, scale: int) -> str | None:
+    """What is wrong with the sizes of a pair, if anything is."""
+    expected = size[0] // scale, size[1] // scale
+    if small == expected:
+        return None
+    return (
+        f"{lq} is {small[0]}x{small[1]} (height x width), but {gt} is {size[0]}x{size[1]}, "
+        f"which needs {expected[0]}x{expected[1]} at scale={scale}"
+    )

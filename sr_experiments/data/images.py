@@ -1,0 +1,152 @@
+"""Decoded images: integers as the files have them, `gt` cropped to a multiple of the scale, `lq` beside it.
+
+They are read from files each time, or once, by threads, into memory. Worker processes that are forked
+afterwards share that memory.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sr_experiments.data.headers import threads, wrong_pair
+from sr_experiments.data.memory import readable
+from sr_experiments.data.problems import shortened
+from sr_experiments.data.sources import Item
+from sr_experiments.degradations.base import Degradation
+from sr_experiments.degradations.random import name_position
+from sr_experiments.imaging.colour import to_channels
+from sr_experiments.imaging.io import read_image, to_tensor
+
+_log = logging.getLogger(__name__)
+
+# Of a random degradation in evaluation: not the run's seed, so that runs of other seeds have the same task.
+EVALUATION_SEED = 0
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One decoded image.
+
+    Attributes:
+        gt: (H, W, C) uint8 or uint16, H and W multiples of the scale.
+        lq: (H / scale, W / scale, C) uint8 or uint16, or float32 in [0, 1] from a random degradation; None
+            where it is made later, from crops.
+        grey: Whether the file is grey, whatever C is.
+    """
+
+    gt: np.ndarray
+    lq: np.ndarray | None
+    grey: bool
+
+    @property
+    def nbytes(self) -> int:
+        """Of both."""
+        return self.gt.nbytes + (self.lq.nbytes if self.lq is not None else 0)
+
+
+class Images:
+    """The images of a source, by number.
+
+    Args:
+        items: The files.
+        scale: Of super-resolution.
+        channels: Wanted C; grey, RGB and luma are converted.
+        spoil: Makes `lq` of a whole image where there is no file of it; None where crops are spoilt later.
+    """
+
+    def __init__(
+        self, items: Sequence[Item], *, scale: int, channels: int, spoil: "SpoilWhole | None"
+    ) -> None:
+        """Nothing is read yet."""
+        self.items = list(items)
+        self.scale = scale
+        self.channels = channels
+        self._spoil = spoil
+        self._cache: list[Pair] | None = None
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.items)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether `fill` has been called."""
+        return self._cache is not None
+
+    def __getitem__(self, index: int) -> Pair:
+        """One image.
+
+        Raises:
+            ValueError: If a file cannot be read or does not fit; it is named.
+        """
+        return self._read(self.items[index]) if self._cache is None else self._cache[index]
+
+    def fill(self) -> None:
+        """Read everything into memory.
+
+        Raises:
+            ValueError: Naming the files that cannot be used.
+        """
+        if self._cache is not None:
+            return
+        start = time.perf_counter()
+        with ThreadPoolExecutor(threads()) as pool:
+            results = list(pool.map(self._try, self.items))
+        problems = [result for result in results if isinstance(result, str)]
+        if problems:
+            raise ValueError(shortened(problems, separator="\n"))
+        self._cache = [result for result in results if isinstance(result, Pair)]
+        total = readable(sum(pair.nbytes for pair in self._cache))
+        _log.info("decoded %d images (%s) in %.1f s", len(self), total, time.perf_counter() - start)
+
+    def _try(self, item: Item) -> Pair | str:
+        try:
+            return self._read(item)
+        except (ValueError, FileNotFoundError) as error:
+            return str(error)
+
+    def _read(self, item: Item) -> Pair:
+        gt, found = self._decode(item.gt)
+        small = None
+        if item.lq is not None:
+            small, _ = self._decode(item.lq)
+            problem = wrong_pair(item.gt, item.lq, gt.shape[:2], small.shape[:2], scale=self.scale)
+            if problem is not None:
+                raise ValueError(problem)
+        height, width = (length // self.scale * self.scale for length in gt.shape[:2])
+        gt = np.ascontiguousarray(gt[:height, :width])
+        if small is None and self._spoil is not None:
+            small = self._spoil(gt, name=item.name)
+        return Pair(gt=gt, lq=small, grey=found == 1)
+
+    def _decode(self, path: Path) -> tuple[np.ndarray, int]:
+        """The image in the wanted channels, and how many the file has."""
+        image = read_image(path)
+        try:
+            return to_channels(image, channels=self.channels), image.shape[2]
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+
+
+@dataclass(frozen=True)
+class SpoilWhole:
+    """A degradation on whole images, always the same for an image of the same name.
+
+    Attributes:
+        degradation: Fixed or random.
+    """
+
+    degradation: Degradation
+
+    def __call__(self, gt: np.ndarray, *, name: str) -> np.ndarray:
+        """(H, W, C) integers to (h, w, C): the same integers if it is fixed, else float32 in [0, 1]."""
+        image = torch.from_numpy(gt).permute(2, 0, 1) if self.degradation.fixed else to_tensor(gt)
+        positions = torch.tensor([name_position(name)])
+        small = self.degradation(image[None], seed=EVALUATION_SEED, positions=positions)[0]
+        return np.ascontiguousarray(small.permute(1, 2, 0).numpy())

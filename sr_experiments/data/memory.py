@@ -1,0 +1,71 @@
+"""How much memory there is to keep decoded images in."""
+
+import logging
+import os
+from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
+CGROUP = Path("/sys/fs/cgroup")
+MEMINFO = Path("/proc/meminfo")
+UNKNOWN = 4 * 2**30  # where the system does not tell (macOS, Windows): what any training machine has free
+
+
+SHARE = 4  # the images may take one part in so many of what is free
+
+
+def fits(needed: float) -> bool:
+    """Whether that many bytes of images may be kept; if not, the log says what it costs."""
+    free = free_bytes()
+    if needed <= free / SHARE:
+        return True
+    _log.warning(
+        "images are decoded anew for every crop: to keep them in memory takes %s, more than a quarter of the "
+        "free %s; data.cache=memory overrules this, data.workers=N decodes in more processes",
+        readable(needed),
+        readable(free),
+    )
+    return False
+
+
+def free_bytes(*, meminfo: Path = MEMINFO, cgroup: Path = CGROUP) -> int:
+    """What this process could still use, within the limit of its container.
+
+    Args:
+        meminfo: Linux's table; elsewhere the number of free pages is asked for.
+        cgroup: Folder of the container's limits (cgroup v2).
+    """
+    found = [value for value in (_meminfo(meminfo), _cgroup(cgroup)) if value is not None]
+    return max(0, min(found)) if found else _free_pages()
+
+
+def readable(size: float) -> str:
+    """Such as 6.9 GB."""
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
+def _meminfo(path: Path) -> int | None:
+    """MemAvailable counts the page cache, which is given up when needed."""
+    if path.is_file():
+        for line in path.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return None
+
+
+def _cgroup(folder: Path) -> int | None:
+    limit, used = folder / "memory.max", folder / "memory.current"
+    if not (limit.is_file() and used.is_file()) or limit.read_text().strip() == "max":
+        return None
+    return int(limit.read_text()) - int(used.read_text())
+
+
+def _free_pages() -> int:
+    names = getattr(os, "sysconf_names", {})
+    if "SC_AVPHYS_PAGES" not in names:
+        return UNKNOWN
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,69 @@
+"""What the sources hold, looked at once, before anything is trained."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from sr_experiments.data.headers import inspect
+from sr_experiments.data.problems import shortened
+from sr_experiments.data.sources import WHERE, Item, Source
+
+SSIM_WINDOW = 11  # what is left of an evaluated image without its border must hold it
+TRAIN = "train"
+
+
+class Stock:
+    """The files of each role (training, validation, a test set), with checked headers.
+
+    Args:
+        scale: Of super-resolution.
+        patch_size: Side of training crops.
+        use_lq: Whether low-quality files are taken. Those that are published are bicubic: where another
+            degradation is asked for they are not what is meant.
+
+    Attributes:
+        items: Role -> files.
+        pixels: Role -> pixels of all good images.
+    """
+
+    def __init__(self, *, scale: int, patch_size: int, use_lq: bool) -> None:
+        """Nothing is looked at yet."""
+        self.scale = scale
+        self.patch_size = patch_size
+        self.use_lq = use_lq
+        self.items: dict[str, list[Item]] = {}
+        self.pixels: dict[str, int] = {}
+
+    def check(self, sources: Mapping[str, Source]) -> None:
+        """Look at the headers of all files of roles that are not known yet.
+
+        Raises:
+            ValueError: With everything that is wrong, a line each.
+        """
+        problems = [
+            text
+            for role, source in sources.items()
+            if role not in self.items
+            for text in self._add(role, source)
+        ]
+        if problems:
+            told = list(dict.fromkeys(text for text in problems if text != WHERE))
+            advice = f"\n{WHERE}" if WHERE in problems else ""
+            raise ValueError(shortened(told, separator="\n") + advice)
+
+    def _add(self, role: str, source: Source) -> list[str]:
+        """Take a role in, or say what is wrong with it."""
+        try:
+            items = source.items()
+        except (ValueError, OSError) as error:
+            return str(error).splitlines()
+        if not self.use_lq:
+            items = [replace(item, lq=None) for item in items]
+        minimum, reason = self.patch_size, f"smaller than data.patch_size={self.patch_size}"
+        if role != TRAIN:
+            minimum = SSIM_WINDOW + 2 * self.scale
+            reason = f"too small to be measured: each side needs {minimum} pixels"
+        sizes, problems = inspect(items, scale=self.scale, minimum=minimum, reason=reason)
+        if not problems:
+            self.items[role] = items
+            self.pixels[role] = sum(height * width for height, width in sizes)
+        return problems

@@ -1,0 +1,1 @@
+"""What spoils an image, sample by sample, and the rule for randomness."""

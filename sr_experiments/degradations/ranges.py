@@ -1,0 +1,35 @@
+"""Refusing a range that cannot be drawn from, when the config is built and not when training is under way."""
+
+import math
+from collections.abc import Sequence
+
+
+def checked_range(
+    values: Sequence[float], *, owner: str, name: str, lowest: float, highest: float = math.inf
+) -> tuple[float, float]:
+    """Two numbers, lowest <= low <= high <= highest.
+
+    Raises:
+        ValueError: If they are not.
+    """
+    wanted = f"{owner}: {name}={list(values)} must be two numbers [low, high]"
+    if len(values) != 2 or not all(math.isfinite(value) for value in values):
+        raise ValueError(wanted)
+    low, high = float(values[0]), float(values[1])
+    if low > high:
+        raise ValueError(f"{wanted}, the smaller one first")
+    if low < lowest or high > highest:
+        limit = f"of at least {lowest:g}" if math.isinf(highest) else f"from {lowest:g} to {highest:g}"
+        raise ValueError(f"{wanted} {limit}")
+    return low, high
+
+
+def checked_probability(value: float, *, owner: str, name: str) -> float:
+    """A number from 0 to 1.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if not 0.0 <= value <= 1.0:
+        raise ValueError(f"{owner}: {name}={value} is a probability and must be from 0 to 1")
+    return float(value)

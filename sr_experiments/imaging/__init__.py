@@ -1,0 +1,1 @@
+"""Files, colour, resizing, padding, similarity: the ground floor, which knows nothing of ours."""

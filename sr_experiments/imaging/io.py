@@ -1,0 +1,190 @@
+"""Image files: which are read, what comes out of each kind, and how they are written.
+
+What is defined, so that no file is silently read as something else:
+
+- 8 bit stays uint8, 16 bit stays uint16 (PNG and TIFF; Pillow alone would cut 16-bit RGB to 8 bit).
+- Palette and CMYK become RGB; 1 bit becomes grey of 0 and 255. Alpha is dropped, the colours under it kept.
+- EXIF orientation is applied, in `image_size` too. In a PNG it counts where it stands before the pixels.
+- Of a phone's multi-picture JPEG the first picture is read. Animations, and TIFF files of several pages, are
+  refused: which picture is meant cannot be known. A reduced copy of a TIFF's page does not count as a page.
+- A TIFF may have any number of bands. Floats, signed and 32-bit integers are refused: what is white in them
+  is not defined.
+- Colour profiles are ignored, as by everyone else whose numbers stand in a table.
+"""
+
+import contextlib
+import os
+import re
+import struct
+import uuid
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from sr_experiments.imaging import modes, png16, tiff
+from sr_experiments.imaging.colour import to_levels
+from sr_experiments.imaging.exif import is_turned, orientation_of, upright
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP")  # TIFF goes its own way
+# What decoders raise on bytes that are broken, and we on those that are refused.
+DECODER_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+)
+
+
+def list_images(folder: Path) -> list[Path]:
+    """The image files directly in a folder in natural order (img2 before img10); hidden files are left out.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: If it is not a folder.
+    """
+    if not folder.exists():
+        raise FileNotFoundError(f"there is no folder {folder}")
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is not a folder; give the folder that holds the images")
+    found = (p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
+    return sorted((p for p in found if p.is_file()), key=_natural_key)
+
+
+def _natural_key(path: Path) -> tuple[list[tuple[bool, int, str]], str]:
+    """Runs of digits compare as numbers and come before text; equal ones (1 and 01) by the whole name."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", path.name.lower())
+    return [
+        (False, int(part), "") if part[0] in "0123456789" else (True, 0, part) for part in parts
+    ], path.name
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Read an image file; the module's docstring says what becomes of each kind.
+
+    Returns:
+        (H, W, C) uint8 or uint16, upright and writable; C is 1 (grey), 3 (RGB), or a TIFF's number of bands.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it cannot be read or is of a kind that is refused; the message names the file.
+    """
+    with _explained(path):
+        if tiff.is_tiff(path):
+            return np.ascontiguousarray(tiff.read(path))
+        with Image.open(path, formats=FORMATS) as image:
+            _refuse_animation(image)
+            orientation = orientation_of(image, path=path)
+            stored = png16.read(path) if png16.has_16_bit_colour(path) else modes.pixels(image)
+        return np.ascontiguousarray(upright(stored, orientation=orientation))
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """(H, W) that `read_image` will return, from the file's header alone.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the header cannot be read or the kind is refused; the message names the file.
+    """
+    with _explained(path):
+        if tiff.is_tiff(path):
+            return tiff.image_size(path)
+        with Image.open(path, formats=FORMATS) as image:
+            _refuse_animation(image)
+            turned = is_turned(orientation_of(image, path=path))
+            return (image.width, image.height) if turned else (image.height, image.width)
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn whatever reading raises into one error that names the file."""
+    try:
+        if path.stat().st_size == 0:
+            raise ValueError("the file is empty")
+        yield
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"there is no image {path}") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ValueError(
+            f"cannot read the image {path}: {error}; cut it into smaller images, or raise "
+            "PIL.Image.MAX_IMAGE_PIXELS if you trust it"
+        ) from error
+    except UnidentifiedImageError as error:
+        raise ValueError(
+            f"cannot read the image {path}: it is no PNG, JPEG, BMP, WebP or TIFF, or its header is broken"
+        ) from error
+    except DECODER_ERRORS as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise ValueError(f"cannot read the image {path}: {reason}") from error
+
+
+def _refuse_animation(image: Image.Image) -> None:
+    """Raise ValueError on more than one frame; the second picture in a phone's JPEG is no frame."""
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format != "MPO":
+        raise ValueError(
+            f"it is an animation of {frames} frames; save the one that is meant as a file of its own"
+        )
+
+
+def write_png(path: Path, image: np.ndarray) -> None:
+    """Write a PNG file whole or not at all: into a temporary file beside it, which then takes its name.
+
+    Missing folders are made.
+
+    Args:
+        path: Ends in .png.
+        image: (H, W, 1) or (H, W, 3), uint8 or uint16.
+
+    Raises:
+        ValueError: If it is another suffix or another kind of array.
+    """
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"{path} does not end in .png, the format that is written")
+    if image.ndim != 3 or image.shape[2] not in (1, 3) or 0 in image.shape:
+        raise ValueError(f"a PNG takes (H, W, 1) or (H, W, 3), got {image.shape} for {path}")
+    if image.dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"a PNG takes uint8 or uint16, got {image.dtype} for {path}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Not from tempfile, whose files nobody but their owner may read.
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with temporary.open("xb") as stream:
+            if image.dtype == np.uint16 and image.shape[2] == 3:
+                png16.write(stream, image)
+            else:
+                Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(stream, format="PNG")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def to_tensor(image: np.ndarray) -> Tensor:
+    """(H, W, C) uint8 or uint16 to (C, H, W) float32, where 1 is the largest number of the dtype."""
+    assert image.ndim == 3
+    return torch.from_numpy(np.divide(image.transpose(2, 0, 1), np.iinfo(image.dtype).max, dtype=np.float32))
+
+
+def to_uint8(image: Tensor) -> np.ndarray:
+    """(C, H, W) of any floating dtype and device to (H, W, C) uint8: clamped to [0, 1], rounded half up.
+
+    Raises:
+        ValueError: If a value is not a number: there is no colour for it.
+    """
+    assert image.dim() == 3
+    levels = to_levels(image.detach().cpu())
+    if bool(levels.isnan().any()):
+        broken = int(levels.isnan().sum())
+        raise ValueError(f"{broken} of the image's {levels.numel()} values are not numbers (NaN)")
+    return levels.permute(1, 2, 0).to(torch.uint8).contiguous().numpy()

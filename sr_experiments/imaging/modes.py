@@ -1,0 +1,35 @@
+"""From Pillow's modes to grey or RGB of 8 or 16 bit."""
+
+import numpy as np
+from PIL import Image
+
+GREY_MODES = ("1", "L", "LA")
+RGB_MODES = ("RGB", "RGBA", "RGBX", "P", "PA", "CMYK", "YCbCr")
+
+
+def pixels(image: Image.Image) -> np.ndarray:
+    """Decode an opened image: (H, W, 1) or (H, W, 3), uint8 or uint16.
+
+    Raises:
+        ValueError: On a mode whose white is not defined (32-bit integers, floats) or that is no RGB (LAB).
+    """
+    if image.mode.startswith("I;16"):
+        return np.array(image).astype(np.uint16)[:, :, None]
+    if image.mode in GREY_MODES:
+        return np.array(image.convert("L"))[:, :, None]
+    if image.mode in RGB_MODES:
+        return np.array(image.convert("RGB"))
+    raise ValueError(
+        f"its pixels are {image.mode} (Pillow's name); grey and RGB of 8 or 16 bit, palettes, CMYK are read"
+    )
+
+
+def check_size(height: int, width: int) -> None:
+    """Refuse what Pillow would refuse to open, for the files that Pillow does not open.
+
+    Raises:
+        Image.DecompressionBombError: If there are more pixels than twice Pillow's limit, as Pillow has it.
+    """
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and height * width > 2 * limit:
+        raise Image.DecompressionBombError(f"{height * width} pixels exceed the limit of {2 * limit}")

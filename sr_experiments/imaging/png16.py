@@ -1,0 +1,70 @@
+"""16-bit colour PNG, which Pillow reads as 8 bit without a word and does not write at all."""
+
+import struct
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+GREY, RGB = 0, 2  # colour types
+
+
+def has_16_bit_colour(path: Path) -> bool:
+    """Whether the file is a PNG of 16 bits a sample and of more than grey, which Pillow reads well."""
+    with path.open("rb") as stream:
+        header = stream.read(26)  # signature, length and name of IHDR, width, height, bit depth, colour type
+    return len(header) == 26 and header.startswith(SIGNATURE) and header[24] == 16 and header[25] != GREY
+
+
+def read(path: Path) -> np.ndarray:
+    """The pixels of such a file: (H, W, 3), or (H, W, 1) for grey with alpha; uint16, alpha dropped.
+
+    Pillow's decoder does the work (filters, interlacing). It is run once for the high byte of every sample
+    and once for the low byte, which is what it takes for the high one if told that samples are little-endian.
+    """
+    with Image.open(path, formats=("PNG",)) as image:
+        layout = image.tile[0].args
+    if layout == "LA;16B":  # as wide as 8-bit RGBA: grey high, grey low, alpha high, alpha low
+        stored = _decode(path, layout="RGBA")
+        return _join(stored[:, :, 0:1], stored[:, :, 1:2])
+    assert layout in ("RGB;16B", "RGBA;16B"), f"Pillow decodes a 16-bit colour PNG as {layout}"
+    high = _decode(path, layout=layout)
+    low = _decode(path, layout=layout.replace("16B", "16L"))
+    return _join(high[:, :, :3], low[:, :, :3])
+
+
+def _decode(path: Path, *, layout: str) -> np.ndarray:
+    """Pillow's (H, W, bands) uint8 of the file when it is told that samples are laid out like this."""
+    with Image.open(path, formats=("PNG",)) as image:
+        image.tile = [image.tile[0]._replace(args=layout)]
+        return np.array(image)
+
+
+def _join(high: np.ndarray, low: np.ndarray) -> np.ndarray:
+    """Two bytes to one 16-bit sample."""
+    joined: np.ndarray = high.astype(np.uint16) << 8 | low
+    return joined
+
+
+def write(stream: BinaryIO, image: np.ndarray) -> None:
+    """Write (H, W, 3) uint16 as a PNG file."""
+    height, width, channels = image.shape
+    assert channels == 3
+    assert image.dtype == np.uint16
+    rows = np.ascontiguousarray(image, dtype=">u2").view(np.uint8).reshape(height, -1)
+    filtered = np.empty((height, 1 + rows.shape[1]), np.uint8)
+    filtered[:, 0] = 2  # filter "up": every byte less the one above it, modulo 256
+    filtered[0, 1:] = rows[0]
+    np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
+    stream.write(SIGNATURE)
+    _write_chunk(stream, b"IHDR", struct.pack(">IIBBBBB", width, height, 16, RGB, 0, 0, 0))
+    _write_chunk(stream, b"IDAT", zlib.compress(filtered.tobytes()))
+    _write_chunk(stream, b"IEND", b"")
+
+
+def _write_chunk(stream: BinaryIO, name: bytes, data: bytes) -> None:
+    """Length, name, data and checksum."""
+    stream.write(struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)))

@@ -1,0 +1,1 @@
+"""How good a restored image is: definitions that are locked in code, and their mean over images."""

@@ -1,0 +1,210 @@
+"""What training procedures share: the net and its average, evaluation, the counter, a safe checkpoint."""
+
+import copy
+from typing import Any, Protocol, Self, TypedDict, cast
+
+import torch
+from pytorch_lightning import LightningModule
+from torch import Tensor, nn
+
+from sr_experiments.imaging.pad import run_padded
+from sr_experiments.imaging.resize import imresize
+from sr_experiments.metrics.per_image import PerImage
+from sr_experiments.metrics.protocol import image_metrics
+from sr_experiments.models.ema import Averaging
+from sr_experiments.nets.base import SRNet
+
+CHECKPOINT_KEY = "sr_experiments"
+
+
+_BICUBIC = "bicubic/"
+
+
+class EvaluationData(Protocol):
+    """What a test needs to know of a data module."""
+
+    @property
+    def test_names(self) -> list[str]:
+        """The test sets, in the order of their loaders."""
+
+    def image_names(self, dataset: str) -> list[str]:
+        """The images of a test set, by index."""
+
+
+class Restored(TypedDict):
+    """One evaluated image, for callbacks: tensors (1, C, H, W) in [0, 1] and what was measured."""
+
+    dataset: str
+    index: int
+    name: str
+    sr: Tensor
+    gt: Tensor
+    bicubic: Tensor
+    metrics: dict[str, Tensor]
+    bicubic_metrics: dict[str, Tensor]
+
+
+class SRModel(LightningModule):
+    """A net with its average, evaluated on whole images by the protocol of `metrics`.
+
+    Args:
+        net: The net that is trained.
+        ema: Decay of the moving average that validation, test and export use; None trains without one.
+
+    Attributes:
+        batches: Batches trained so far, counted once per batch whatever the number of optimizers. Sampling
+            continues from it, so it is in the checkpoint.
+        config_text: The resolved config as YAML; stored in every checkpoint so that it can be rebuilt from.
+        results: After a test: data set -> metric -> mean over images, and the same under ``bicubic``.
+        image_rows: After a test: the same per image, on every rank.
+    """
+
+    def __init__(self, net: SRNet, *, ema: float | None = 0.999) -> None:
+        """Copy the net for the average."""
+        super().__init__()
+        self.net = net
+        self.averaging = Averaging(ema) if ema is not None and count_parameters(net) else None
+        # Its own copy of the net, never trained itself: the keys ema.* of a checkpoint are a net's.
+        self.ema = copy.deepcopy(net).requires_grad_(False).eval() if self.averaging is not None else None
+        self.batches = 0
+        self.config_text = ""
+        self.results: dict[str, dict[str, Any]] = {}
+        self.image_rows: list[dict[str, Any]] = []
+        self._meters: dict[tuple[str, str], PerImage] = {}
+
+    @property
+    def trainable(self) -> bool:
+        """Whether there is anything to train: interpolation has no parameters."""
+        return count_parameters(self.net) > 0
+
+    @property
+    def restorer(self) -> SRNet:
+        """The net that is judged: the average where there is one."""
+        return self.net if self.ema is None else self.ema
+
+    def train(self, mode: bool = True) -> Self:
+        """The average stays in evaluation mode."""
+        super().train(mode)
+        if self.ema is not None:
+            self.ema.eval()
+        return self
+
+    def update_average(self) -> None:
+        """To be called after each step of the net's optimizer."""
+        if self.averaging is not None and self.ema is not None:
+            self.averaging.update(self.ema, self.net)
+
+    def restore(self, net: SRNet, lq: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, sH, sW), padded to what the net needs and cropped again."""
+        return run_padded(net, lq, scale=net.scale, multiple_of=net.multiple_of, minimum=net.minimum)
+
+    def forward(self, lq: Tensor) -> Tensor:
+        """The super-resolved image of the judged net."""
+        return self.restore(self.restorer, lq)
+
+    # ---- evaluation
+    # -------------------------------------------------------------------------------------------------
+
+    def _super_resolve(self, batch: dict[str, Any]) -> Tensor:
+        # In float32 whatever the training precision: bfloat16 has 8 bits, as many as the picture itself.
+        with torch.autocast(self.device.type, enabled=False):
+            return self.forward(batch["lq"].float())
+
+    def _record(self, dataset: str, index: Tensor, metrics: dict[str, Tensor], prefix: str = "") -> None:
+        for name, values in metrics.items():
+            key = (dataset, prefix + name)
+            if key not in self._meters:
+                self._meters[key] = PerImage().to(self.device)
+            self._meters[key].update(index, values)
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the last validation."""
+        self._meters.clear()
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        """Measure one whole image."""
+        metrics = image_metrics(self._super_resolve(batch), batch["gt"], scale=self.net.scale)
+        self._record("val", batch["index"], metrics)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the means over images."""
+        for (_, name), meter in self._meters.items():
+            # Already the same on every rank; Lightning keeps float32.
+            self.log(f"val/{name}", meter.compute().float(), rank_zero_only=False)
+
+    def on_test_epoch_start(self) -> None:
+        """Forget the last test."""
+        self._meters.clear()
+        self.results, self.image_rows = {}, []
+
+    def test_step(self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> Restored:
+        """Measure one whole image and bicubic upscaling beside it."""
+        dataset = self._data().test_names[dataloader_idx]
+        sr, gt = self._super_resolve(batch), batch["gt"]
+        bicubic = imresize(batch["lq"].double(), size=(gt.shape[-2], gt.shape[-1])).float()
+        metrics = image_metrics(sr, gt, scale=self.net.scale)
+        bicubic_metrics = image_metrics(bicubic, gt, scale=self.net.scale)
+        self._record(dataset, batch["index"], metrics)
+        self._record(dataset, batch["index"], bicubic_metrics, prefix=_BICUBIC)
+        return Restored(
+            dataset=dataset,
+            index=int(batch["index"]),
+            name=batch["name"][0],
+            sr=sr,
+            gt=gt,
+            bicubic=bicubic,
+            metrics=metrics,
+            bicubic_metrics=bicubic_metrics,
+        )
+
+    def on_test_epoch_end(self) -> None:
+        """Collect the means over images, and each image's row."""
+        rows: dict[tuple[str, int], dict[str, Any]] = {}
+        for (dataset, name), meter in self._meters.items():
+            mean = float(meter.compute())
+            self.log(f"test/{dataset}/{name}", mean, rank_zero_only=False)
+            into = self.results.setdefault(dataset, {"bicubic": {}})
+            if name.startswith(_BICUBIC):
+                into["bicubic"][name.removeprefix(_BICUBIC)] = mean
+            else:
+                into[name] = mean
+            for index, value in meter.gathered().items():
+                image = self._data().image_names(dataset)[index]
+                row = rows.setdefault((dataset, index), {"data set": dataset, "image": image})
+                row[name] = value
+        self.image_rows = [rows[key] for key in sorted(rows)]
+
+    def _data(self) -> EvaluationData:
+        # Lightning sets the attribute without declaring it.
+        return cast(EvaluationData, self.trainer.datamodule)  # type: ignore[attr-defined]
+
+    # ---- checkpoint
+    # -------------------------------------------------------------------------------------------------
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add text and a number: nothing that needs pickle's power to be read."""
+        checkpoint[CHECKPOINT_KEY] = {
+            "config": self.config_text,
+            "batches": self.batches,
+            "average_steps": self.averaging.steps if self.averaging is not None else 0,
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the counter up again."""
+        ours = checkpoint[CHECKPOINT_KEY]
+        self.batches = ours["batches"]
+        if self.averaging is not None:
+            self.averaging.steps = ours["average_steps"]
+
+    def collect_notes(self) -> list[str]:
+        """What any part of the model has to tell the reader of the results."""
+        found: list[str] = []
+        for module in self.modules():
+            told = getattr(module, "notes", [])
+            found += [note for note in told if note not in found] if isinstance(told, list) else []
+        return found
+
+
+def count_parameters(net: nn.Module) -> int:
+    """Parameters that an optimizer moves."""
+    return sum(parameter.numel() for parameter in net.parameters() if parameter.requires_grad)

@@ -1,0 +1,57 @@
+"""The contract that every network keeps."""
+
+from collections.abc import Collection
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+
+class SRNet(nn.Module):
+    """A network that enlarges an image by a whole factor.
+
+    Maps ``lq`` (B, C, H, W) in [0, 1] to ``sr`` (B, C, scale * H, scale * W), nominally in [0, 1] and not
+    clamped. H and W must be multiples of ``multiple_of`` and at least ``minimum``:
+    ``imaging.pad.run_padded`` sees to it for every image. A network never pads to a multiple itself,
+    because that would tie an exported graph to one size.
+
+    Attributes:
+        scales: The scales that the architecture is defined for.
+        scale: How much larger the output is.
+        in_channels: Channels of the input and of the output: 1 (luma), 3 (RGB) or any number of bands.
+        multiple_of: What H and W of ``lq`` must be a multiple of.
+        minimum: The smallest H and W of ``lq``.
+    """
+
+    scales: ClassVar[Collection[int]] = (2, 3, 4, 8)
+
+    def __init__(self, *, scale: int, in_channels: int, multiple_of: int = 1, minimum: int = 1) -> None:
+        """Check and keep what is known of the network.
+
+        Raises:
+            ValueError: if the architecture has no such scale, or `in_channels` is not positive.
+        """
+        super().__init__()
+        check_scale(type(self).__name__, scale, self.scales)
+        if in_channels < 1:
+            raise ValueError(
+                f"in_channels={in_channels}: {type(self).__name__} needs 1 (luma), 3 (RGB) or more bands"
+            )
+        self.scale = scale
+        self.in_channels = in_channels
+        self.multiple_of = multiple_of
+        self.minimum = minimum
+
+    def forward(self, lq: Tensor) -> Tensor:
+        """Enlarge a batch of images."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+
+def check_scale(name: str, scale: int, allowed: Collection[int]) -> None:
+    """Refuse a scale that an architecture does not have.
+
+    Raises:
+        ValueError: naming the architecture, the scale and those allowed.
+    """
+    if scale not in allowed:
+        choices = ", ".join(map(str, sorted(allowed)))
+        raise ValueError(f"scale={scale}: {name} is defined for scale {choices}")

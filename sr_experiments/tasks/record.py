@@ -1,0 +1,141 @@
+"""``run.json``: what a run was, on what it ran, how it ended and what it reached."""
+
+import json
+import math
+import os
+import platform
+import subprocess
+import tempfile
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import sr_experiments
+
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "pytorch-lightning",
+    "hydra-core",
+    "omegaconf",
+    "kornia",
+    "torchmetrics",
+    "numpy",
+)
+
+
+class RunRecord:
+    """The record of one run, on disk from its first second to its end.
+
+    As a context manager it writes the status: ``running``, then ``finished``, ``interrupted`` or ``failed``.
+
+    Args:
+        path: The file.
+        facts: Known before the run: model, scale, seed, whether it is a demo.
+
+    Raises:
+        FileExistsError: if another run has written there; nothing is overwritten.
+    """
+
+    def __init__(self, path: Path, **facts: Any) -> None:
+        """Collect what is known before the start."""
+        if path.exists():
+            raise FileExistsError(
+                f"{path.parent} already holds a run: choose another folder with hydra.run.dir=FOLDER "
+                "or delete it"
+            )
+        self.path = path
+        self._started = time.time()
+        self.content: dict[str, Any] = {
+            "status": "running",
+            **facts,
+            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(self._started)),
+            "versions": versions(),
+            "git": git_state(Path.cwd()),
+            "notes": [],
+            "metrics": {},
+        }
+
+    def update(self, **facts: Any) -> None:
+        """Add facts and write them."""
+        self.content |= facts
+        self.write()
+
+    def note(self, sentence: str) -> None:
+        """Add something that a reader of the results must know, once."""
+        if sentence not in self.content["notes"]:
+            self.content["notes"].append(sentence)
+
+    def write(self) -> None:
+        """Replace the file as a whole."""
+        self.content["wall_seconds"] = round(time.time() - self._started, 3)
+        write_json(self.path, self.content)
+
+    def __enter__(self) -> Self:
+        """The run begins."""
+        self.write()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """The run ends, one way or another."""
+        if error is None:
+            status = "finished"
+        elif isinstance(error, KeyboardInterrupt):
+            status = "interrupted"
+        else:
+            status = "failed"
+            self.content["error"] = f"{type(error).__name__}: {error}"
+        self.update(status=status)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write whole or not at all. Infinity and NaN, which JSON does not have, become text."""
+    text = json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
+
+
+def versions() -> dict[str, str]:
+    """Of everything that can change a number."""
+    found = {"sr_experiments": sr_experiments.__version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def git_state(folder: Path) -> dict[str, Any] | None:
+    """Commit and whether files differ from it; None outside a repository or without git."""
+    try:
+        commit = _git(folder, "rev-parse", "HEAD")
+        return {"commit": commit, "dirty": bool(_git(folder, "status", "--porcelain"))}
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -1,0 +1,34 @@
+"""The final table is read by people: what it must say, and that it fits."""
+
+import pytest
+
+from sr_experiments.tasks.table import print_results
+
+RECORD = {
+    "scale": 4,
+    "demo": True,
+    "notes": ["random features were used"],
+    "metrics": {"demo": {"psnr_y": 30.014, "ssim_y": 0.85, "bicubic": {"psnr_y": 29.5, "ssim_y": 0.86}}},
+}
+
+
+def test_it_shows_net_bicubic_gain_protocol_and_notes(capsys: pytest.CaptureFixture[str]) -> None:
+    print_results(RECORD, name="rcan", channels=3)
+    text = capsys.readouterr().out
+    row = next(line for line in text.splitlines() if "psnr_y" in line)
+    assert ("29.50" in row, "30.01" in row, "+0.51" in row) == (True, True, True)
+    assert "-0.0100" in next(line for line in text.splitlines() if "ssim_y" in line)
+    assert "DEMO RUN" in text
+    assert "BT.601 luma; border of 4 pixels cropped" in text
+    assert "note: random features were used" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(("channels", "words"), [(1, "one channel"), (7, "all bands")])
+def test_the_protocol_is_the_one_of_the_channels(
+    channels: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_results(RECORD | {"demo": False}, name="rcan", channels=channels)
+    text = capsys.readouterr().out
+    assert words in text
+    assert "DEMO" not in text

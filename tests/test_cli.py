@@ -1,0 +1,159 @@
+"""What a person meets at the command line: help, mistakes, exit codes."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sr_experiments import cli
+from tests.conftest import ROOT
+
+
+def run_cli(monkeypatch: pytest.MonkeyPatch, folder: Path, *arguments: str) -> int:
+    """The program in this process, in a folder of its own; its exit code."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["sr_experiments", *arguments])
+    try:
+        cli.main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+MISTAKES = {
+    "a choice that is not there": (
+        ["model=rcna"],
+        "model=rcna: no such choice. Did you mean 'rcan'? There is: ",
+    ),
+    "another group's choice": (["loss=l2"], "loss=l2: no such choice."),
+    "a group that is not there": (["modle=rcan"], "modle: no such key. Did you mean 'model'?"),
+    "a top-level key": (["scael=2"], "scael: no such key. Did you mean 'scale'?"),
+    "a nested key": (
+        ["trainer.max_epoch=3"],
+        "trainer.max_epoch: no such key. Did you mean 'trainer.max_epochs'?",
+    ),
+    "a key of the chosen net": (
+        ["model=rcan", "net.redction=8"],
+        "net.redction: no such key. Did you mean 'net.reduction'? net has: ",
+    ),
+    "an argument added with +": (["+trainer.typo=1"], "trainer.typo: Trainer has no argument 'typo'."),
+    "an argument added to a net": (
+        ["model=rcan", "+net.block=3"],
+        "net.block: RCAN has no argument 'block'. Did you mean 'blocks'?",
+    ),
+    "a key added at the top": (["+scael=3"], "scael: no such key at the top level. Did you mean 'scale'?"),
+    "an experiment that is not there": (["+experiment=missing"], "missing"),
+    "a rate that is a word": (["optimizer.lr=abc"], "optimizer.lr='abc': must be"),
+    "a scale that is a word": (
+        ["scale=abc"],
+        "scale=abc: Value 'abc' of type 'str' could not be converted to Integer",
+    ),
+    "a count that is a fraction": (
+        ["model=rcan", "net.blocks=2.5"],
+        "net.blocks=2.5: must be int, not float",
+    ),
+    "a target that is not there": (
+        ["net._target_=sr_experiments.nets.rcan.Rcan"],
+        "net._target_: module 'sr_experiments.nets.rcan' has no 'Rcan'. Did you mean 'RCAN'?",
+    ),
+    "a term's key": (
+        ["+loss.terms.l1.wieght=2"],
+        "loss.terms.l1.wieght: no such key. Did you mean 'weight'?",
+    ),
+    "a precision": (["precision=fp8"], "precision=fp8: choose one of auto, 32-true"),
+    "a scale of nothing": (["scale=0"], "scale=0: must be 1 or more"),
+    "a negative seed": (["seed=-1"], "seed=-1: must be 0 or more"),
+    "a list without brackets": (["logger=csv,wandb"], "key=[value1,value2]"),
+    "not an assignment": (["rcan"], "Error parsing override 'rcan'"),
+    "a value that is needed": (["data=folder"], "data.root=??? needs a value: data.root=VALUE"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_answered_before_anything_is_built(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments, message = MISTAKES[name]
+    assert run_cli(monkeypatch, tmp_path, *arguments) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert "Traceback" not in captured.err
+    assert not list(tmp_path.rglob("run.json")), "nothing was started"
+
+
+def test_a_mistake_inside_a_yaml_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Hydra's struct mode does not see these: they used to train the default for a week."""
+    extra = tmp_path / "extra"
+    (extra / "net").mkdir(parents=True)
+    (extra / "experiment").mkdir()
+    target = "_target_: sr_experiments.nets.rcan.RCAN\nscale: ${scale}\nin_channels: ${channels}\n"
+    (extra / "net" / "mine.yaml").write_text(f"{target}redction: 8\n", encoding="utf-8")
+    (extra / "net" / "typed.yaml").write_text(f"{target}reduction: eight\n", encoding="utf-8")
+    (extra / "experiment" / "mine.yaml").write_text("# @package _global_\nscael: 2\n", encoding="utf-8")
+    search = f"hydra.searchpath=[file://{extra}]"
+    assert run_cli(monkeypatch, tmp_path, search, "net=mine") == 2
+    assert (
+        "net.redction: RCAN has no argument 'redction'. Did you mean 'reduction'?" in capsys.readouterr().err
+    )
+    assert run_cli(monkeypatch, tmp_path, search, "net=typed") == 2
+    assert "net.reduction='eight': must be int, not str" in capsys.readouterr().err
+    assert run_cli(monkeypatch, tmp_path, search, "experiment=mine") == 2
+    assert (
+        "experiment/mine': no key 'scael' at the top level. Did you mean 'scale'?" in capsys.readouterr().err
+    )
+
+
+def test_debug_shows_the_traceback_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_cli(monkeypatch, tmp_path, "debug=true", "scale=0") == 2
+    captured = capsys.readouterr().err
+    assert "Traceback" in captured
+    assert "error: scale=0" in captured
+
+
+def test_help_is_worth_reading(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_cli(monkeypatch, tmp_path, "--help") == 0
+    text = capsys.readouterr().out
+    assert text.startswith("sr_experiments trains, tests and compares image super-resolution networks.")
+    for group in ("model: ", "loss: ", "data: ", "optimizer: ", "schedule: ", "trainer: "):
+        assert group in text
+    for choice in ("rcan", "perceptual", "demo", "cosine_restarts"):
+        assert choice in text
+    assert text.count("python -m sr_experiments") >= 6
+
+
+def test_the_composed_config_is_printed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_cli(monkeypatch, tmp_path, "-c", "job", "model=rcan", "seed=0", "scale=2") == 0
+    text = capsys.readouterr().out
+    assert "_target_: sr_experiments.nets.rcan.RCAN" in text
+    assert "seed: 0" in text
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("arguments", [["model=rcna"], ["+trainer.typo=1"], ["optimizer.lr=abc"], ["--help"]])
+def test_an_answer_takes_less_than_five_seconds(arguments: list[str], tmp_path: Path) -> None:
+    """As typed, from a folder that is not the checkout. (About half a second; five is the promise.)"""
+    command = [sys.executable, "-m", "sr_experiments", *arguments]
+    started = time.perf_counter()
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert time.perf_counter() - started < 5
+    assert done.returncode == (0 if arguments == ["--help"] else 2)
+    assert done.stdout if arguments == ["--help"] else done.stderr.startswith("error: ")
+
+
+def test_main_is_three_lines() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sr_experiments", "--version"], capture_output=True, text=True
+    )
+    assert done.returncode == 0
+    lines = (ROOT / "sr_experiments" / "__main__.py").read_text(encoding="utf-8").splitlines()
+    assert len([line for line in lines if line and not line.startswith('"""')]) <= 3

@@ -1,0 +1,101 @@
+"""Who may import whom: the table of docs/architecture.md, held."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+PACKAGE = ROOT / "sr_experiments"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+# room -> rooms of ours that it may import, besides itself
+MAY_IMPORT = {
+    "imaging": set(),
+    "nets": {"imaging"},
+    "losses": {"imaging"},
+    "metrics": {"imaging"},
+    "degradations": {"imaging"},
+    "data": {"degradations", "imaging"},
+    "models": {"losses", "metrics", "nets.base", "imaging"},
+    "callbacks": {"models", "imaging"},
+    "build": {
+        "nets",
+        "losses",
+        "metrics",
+        "degradations",
+        "imaging",
+        "data",
+        "models",
+        "callbacks",
+        "config",
+    },
+}
+NEVER = {
+    "imaging": {"pytorch_lightning", "hydra", "omegaconf", "kornia", "wandb"},
+    "nets": {"pytorch_lightning", "hydra", "omegaconf"},
+    "losses": {"pytorch_lightning", "hydra", "omegaconf"},
+    "metrics": {"pytorch_lightning", "hydra", "omegaconf"},
+    "degradations": {"pytorch_lightning", "hydra", "omegaconf"},
+    "data": {"hydra"},
+    "models": {"hydra", "omegaconf"},
+}
+LIGHT = ["__init__", "__main__", "cli", "config", "check", "signature", "mistakes", "paths"]
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: absolute imports only"
+            assert node.module is not None
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_imports_only_what_lies_below(path: Path) -> None:
+    room = room_of(path)
+    for name in imports(path):
+        root, *rest = name.split(".")
+        assert root not in NEVER.get(room, set()), f"{room} must not know {root}"
+        if root != "sr_experiments" or room not in MAY_IMPORT or not rest or rest[0] == room:
+            continue
+        allowed = MAY_IMPORT[room]
+        assert rest[0] in allowed or ".".join(rest[:2]) in allowed, f"{room} must not import {name}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_and_its_files_stay_small(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 320
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno is not None
+            docstring = ast.get_docstring(node) or ""
+            assert node.end_lineno - node.lineno - len(docstring.splitlines()) <= 50, node.name
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_what_answers_a_typo_is_light(name: str) -> None:
+    """Torch takes two seconds to import and Lightning five; ``--help`` must not wait for them."""
+    heavy = {"torch", "numpy", "pytorch_lightning", "kornia", "wandb", "torchvision"}
+    for module in imports(PACKAGE / f"{name}.py"):
+        assert module.split(".")[0] not in heavy
+        assert module.split(".")[:2] not in (["sr_experiments", "build"], ["sr_experiments", "tasks"])
+
+
+def test_there_is_no_room_for_odds_and_ends() -> None:
+    assert not [path for path in PACKAGE.rglob("*util*")]
+
+
+def test_a_room_has_an_empty_door() -> None:
+    """Re-exports would make importing one net import all of them."""
+    for path in PACKAGE.rglob("*/__init__.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert all(isinstance(node, ast.Expr) for node in tree.body), path
