@@ -16,7 +16,8 @@ from pytorch_lightning.loggers import Logger
 from sr_experiments.callbacks.speed import Speed
 from sr_experiments.data.datamodule import SRData
 from sr_experiments.models.base import SRModel
-from sr_experiments.nets.weights import LoadReport, load_matching, read_state_dict
+from sr_experiments.nets.base import SRNet
+from sr_experiments.nets.weights import load_matching, read_state_dict
 
 _log = logging.getLogger(__name__)
 
@@ -31,12 +32,7 @@ def build_model(config: DictConfig) -> SRModel:
     pl.seed_everything(config.seed, workers=True, verbose=False)
     net = instantiate(config.net)
     if config.init_from is not None:
-        _log.info(
-            "%s",
-            describe_load(
-                config.init_from, load_matching(net, read_state_dict(weights_of(config.init_from)))
-            ),
-        )
+        _start_from(net, config.init_from)
     parts = {key: instantiate(config[key]) for key in ("loss", "optimizer", "schedule")}
     model = cast(SRModel, instantiate(config.model)(net, **parts))
     model.config_text = OmegaConf.to_yaml(config, resolve=True)
@@ -45,7 +41,7 @@ def build_model(config: DictConfig) -> SRModel:
 
 def build_trainer(config: DictConfig, run_dir: Path) -> pl.Trainer:
     """The Trainer with its callbacks and loggers, all writing into the run's folder."""
-    note = "demo run" if config.data.demo else ""
+    note = f"x{config.scale}" + (", demo run" if config.data.demo else "")
     supplied: dict[str, dict[str, Any]] = {
         "checkpoints": {"folder": run_dir / "checkpoints"},
         "images": {"folder": run_dir / "images", "net_name": config.name, "note": note},
@@ -157,9 +153,13 @@ def weights_of(source: str) -> Path:
     return path
 
 
-def describe_load(source: str, report: LoadReport) -> str:
-    """What was taken from a weight file, what was not, and why."""
+def _start_from(net: SRNet, source: str) -> None:
+    """Take over the weights that fit, and say what was taken, what was not, and why."""
+    report = load_matching(net, read_state_dict(weights_of(source)))
+    if not report.loaded:
+        first = next(iter(report.skipped.items()), ("no tensors", "the file is empty"))
+        raise ValueError(f"init_from={source}: nothing in it fits this net; for example {first[0]}: {first[1]}")
     lines = [f"init_from={source}: {len(report.loaded)} tensors loaded"]
     lines += [f"  skipped {key}: {reason}" for key, reason in report.skipped.items()]
     lines += [f"  kept as initialised {key}: not in the file" for key in report.missing]
-    return "\n".join(lines)
+    _log.info("\n".join(lines))

@@ -22,7 +22,7 @@ class Images(Callback):
     Args:
         folder: The run's ``images/``.
         net_name: What the result is called in the picture.
-        note: A sentence under the truth, such as that this is a demo; may be empty.
+        note: Words under the whole image, such as the scale, or that this is a demo.
         count: Images per test set.
         side: Side of the square that is enlarged, in pixels; smaller where the image is.
         zoom: Its enlargement.
@@ -66,14 +66,15 @@ class Images(Callback):
         shots = [
             Shot(bicubic, "bicubic", _psnr(outputs["bicubic_metrics"])),
             Shot(sr, self.net_name, _psnr(outputs["metrics"])),
-            Shot(gt, "ground truth", self.note),
+            Shot(gt, "ground truth", ""),
         ]
-        return compare(gt, shots, window=window, side=side, zoom=self.zoom * self.side // side)
+        whole = Shot(gt, outputs["name"], self.note)
+        return compare(whole, shots, window=window, side=side, zoom=self.zoom * self.side // side)
 
 
 def _psnr(metrics: dict[str, Any]) -> str:
     name = next(key for key in metrics if key.startswith("psnr"))
-    return f"{name} {float(metrics[name]):.2f} dB"
+    return f"{name} {float(metrics[name]):.2f} dB, whole image"
 
 
 def _send(trainer: Trainer, name: str, picture: np.ndarray) -> None:

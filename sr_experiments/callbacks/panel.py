@@ -59,7 +59,7 @@ def compare(
         (height, width, 3) uint8.
     """
     panel = side * zoom
-    whole = _rgb(context)
+    whole = _rgb(context.image)
     overview_width = round(whole.width * panel / whole.height)
     overview = whole.resize((overview_width, panel), Image.Resampling.LANCZOS)
     ratio = panel / whole.height
@@ -67,7 +67,7 @@ def compare(
     corners = [left * ratio, top * ratio, (left + side) * ratio, (top + side) * ratio]
     ImageDraw.Draw(overview).rectangle(corners, outline=_MARK, width=3)
 
-    columns = [(overview, "", "")]
+    columns = [(overview, context.title, context.detail)]
     for shot in shots:
         cut = _rgb(shot.image[..., top : top + side, left : left + side])
         columns.append((cut.resize((panel, panel), Image.Resampling.NEAREST), shot.title, shot.detail))

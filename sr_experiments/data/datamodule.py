@@ -1,7 +1,6 @@
 """The LightningDataModule: checks the files, keeps the pixels, and spoils crops on the device."""
 
 import multiprocessing
-import os
 import warnings
 from collections.abc import Mapping
 from typing import Literal
@@ -13,7 +12,7 @@ from sr_experiments.data.choose import choose_sources
 from sr_experiments.data.dataset import Batch, EvalSet, TrainSet, to_float
 from sr_experiments.data.images import Images, SpoilWhole
 from sr_experiments.data.loader import StreamLoader, as_it_is
-from sr_experiments.data.memory import fits
+from sr_experiments.data.memory import cores, fits
 from sr_experiments.data.sampler import EvenSampler, PositionSampler
 from sr_experiments.data.sources import Source
 from sr_experiments.data.stock import TRAIN, Stock
@@ -270,7 +269,7 @@ class SRData(LightningDataModule):
         forks = multiprocessing.get_context().get_start_method() == "fork"
         if images.in_memory and not (forks and self._on_gpu()):
             return 0
-        return min(MOST_WORKERS, (os.cpu_count() or 1) // self._local_ranks())
+        return min(MOST_WORKERS, max(1, cores() // self._local_ranks()))
 
     def _pins_memory(self) -> bool:
         return self._on_gpu() if self.pin_memory == "auto" else self.pin_memory

@@ -1,10 +1,10 @@
 """What can be known to be wrong before training starts, from the headers of the files alone."""
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from sr_experiments.data.memory import cores
 from sr_experiments.data.sources import Item
 from sr_experiments.imaging.io import image_size
 
@@ -13,7 +13,7 @@ Size = tuple[int, int]
 
 def threads() -> int:
     """How many threads read files: decoders leave the interpreter free, a disk answers several at once."""
-    return min(16, 2 * (os.cpu_count() or 1))
+    return min(16, 2 * cores())
 
 
 def inspect(items: Sequence[Item], *, scale: int, minimum: int, reason: str) -> tuple[list[Size], list[str]]:

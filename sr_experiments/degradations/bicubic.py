@@ -36,6 +36,6 @@ class Bicubic(Degradation):
     def spoil(self, image: Tensor, draw: Draw) -> Tensor:
         """uint8 and uint16 stay what they are; floats are taken as the 8-bit images that they stand for."""
         if not image.is_floating_point():
-            return imresize_uint8(image, scale=1 / self.scale, border=self.border)
+            return imresize_uint8(image, size=self.reduced(image), border=self.border)
         levels = (image.clamp(0.0, 1.0) * 255.0 + 0.5).floor().to(torch.uint8)
-        return imresize_uint8(levels, scale=1 / self.scale, border=self.border).to(image.dtype) / 255.0
+        return imresize_uint8(levels, size=self.reduced(image), border=self.border).to(image.dtype) / 255.0

@@ -30,4 +30,4 @@ class Resample(Degradation):
 
     def spoil(self, image: Tensor, draw: Draw) -> Tensor:
         """(B, C, H, W) to (B, C, H / scale, W / scale), not clamped: bicubic overshoots."""
-        return imresize(image, scale=1 / self.scale, kernel=self.kernel, antialias=self.antialias)
+        return imresize(image, size=self.reduced(image), kernel=self.kernel, antialias=self.antialias)

@@ -106,9 +106,9 @@ class SRModel(LightningModule):
     # -------------------------------------------------------------------------------------------------
 
     def _super_resolve(self, batch: dict[str, Any]) -> Tensor:
-        # In float32 whatever the training precision: bfloat16 has 8 bits, as many as the picture itself.
+        # In float32 or better whatever the training precision: bfloat16 has 8 bits, as many as the picture.
         with torch.autocast(self.device.type, enabled=False):
-            return self.forward(batch["lq"].float())
+            return self.forward(batch["lq"].to(self.dtype))
 
     def _record(self, dataset: str, index: Tensor, metrics: dict[str, Tensor], prefix: str = "") -> None:
         for name, values in metrics.items():

@@ -41,10 +41,12 @@ class RestorationModel(SRModel):
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """One batch of crops."""
         self.batches += 1
-        sr = self.restore(self.net, batch["lq"])
-        total, terms = cast(tuple[Tensor, dict[str, Tensor]], self.loss(sr, batch["gt"]))
+        lq, gt = batch["lq"].to(self.dtype), batch["gt"].to(self.dtype)  # float64 under precision=64-true
+        sr = self.restore(self.net, lq)
+        total, terms = cast(tuple[Tensor, dict[str, Tensor]], self.loss(sr, gt))
         self.log("train/loss", total.detach(), batch_size=len(sr))
         self.log_dict({f"train/loss/{name}": value for name, value in terms.items()}, batch_size=len(sr))
+        self.log("train/learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"], batch_size=len(sr))
         return total
 
     def configure_optimizers(self) -> Any:

@@ -83,8 +83,10 @@ def _fit(trainer: pl.Trainer, model: SRModel, data: SRData, record: RunRecord, c
         )
     planned = int(trainer.num_training_batches * (trainer.max_epochs or 0))
     if 0 < model.batches < planned:
-        limit = "trainer.max_time" if config.trainer.max_time is not None else "a limit of the trainer"
-        record.note(f"training ended after {model.batches} of {planned} batches: {limit} was reached")
+        limit = f"trainer.max_time={config.trainer.max_time} was reached; trainer.max_time=null trains to the end"
+        if config.trainer.max_time is None:
+            limit = "a limit of the trainer was reached"
+        record.note(f"training ended after {model.batches} of {planned} batches: {limit}")
 
 
 def _test_best(trainer: pl.Trainer, model: SRModel, data: SRData) -> dict[str, Any] | None:

@@ -25,7 +25,7 @@ def test_each_column_holds_its_cut_enlarged_without_smoothing(channels: int) -> 
     torch.manual_seed(0)
     images = [torch.rand(channels, 40, 50) for _ in range(3)]
     shots = [Shot(image, f"title {i}", "detail") for i, image in enumerate(images)]
-    picture = compare(images[2], shots, window=(5, 7), side=16, zoom=3)
+    picture = compare(Shot(images[2], "name", "x4"), shots, window=(5, 7), side=16, zoom=3)
     assert picture.dtype == np.uint8
     panel, gap = 48, 8
     right = picture.shape[1]

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:torch.meshgrid")
 # name, channels, overrides -> parameters at x2, x3, x4: the papers and official releases.
 COUNTS: list[tuple[str, int, dict[str, Any], tuple[int | None, int | None, int | None]]] = [
     ("srcnn_915", 1, {}, (8_129, 8_129, 8_129)),
-    ("srcnn_955", 1, {}, (57_281, 57_281, 57_281)),
+    ("srcnn", 1, {}, (57_281, 57_281, 57_281)),
     ("vdsr", 1, {"bias": False}, (664_704, 664_704, 664_704)),
     ("vdsr", 1, {}, (665_921, 665_921, 665_921)),
     ("edsr_baseline", 3, {}, (1_369_859, 1_554_499, 1_517_571)),
@@ -116,7 +116,7 @@ def test_keys_and_shapes_are_the_official_ones(
 
 # 1e9 multiply-adds of the convolutions for one 1280 x 720 image.
 MULTIPLY_ADDS = [
-    ("srcnn_955", 1, {2: 52.7, 4: 52.7}),
+    ("srcnn", 1, {2: 52.7, 4: 52.7}),
     ("vdsr", 1, {2: 612.6, 4: 612.6}),
     ("edsr_baseline", 3, {2: 316.2, 3: 160.1, 4: 114.2}),
     ("edsr", 3, {2: 9384.7, 3: 4469.5, 4: 2894.5}),

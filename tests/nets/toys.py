@@ -12,7 +12,7 @@ FOLDER = ROOT / "conf" / "net"
 
 # Overrides that make a network small. An entry for every network that is slow in its published size.
 TOYS: dict[str, dict[str, Any]] = {
-    "srcnn_955": {"features": [8, 4]},
+    "srcnn": {"features": [8, 4]},
     "srcnn_915": {"features": [8, 4]},
     "vdsr": {"features": 8, "depth": 3},
     "edsr_baseline": {"features": 8, "blocks": 2},
