@@ -1,11 +1,13 @@
 """The composition root: the only place where config becomes objects."""
 
 import logging
+import netrc
 import os
 import platform
 import warnings
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import pytorch_lightning as pl
 import torch
@@ -101,17 +103,35 @@ def build_loggers(config: DictConfig, run_dir: Path) -> list[Logger]:
 
 
 def wandb_offline(asked: bool) -> bool:
-    """Whether Weights & Biases must write to disk only: when asked to, or when nobody is logged in."""
+    """Whether Weights & Biases must write to disk only: when asked to, or when nobody is logged in.
+
+    wandb's own check of credentials asks its server, and waits for minutes where there is no network.
+    """
     if asked or os.environ.get("WANDB_MODE") in ("offline", "disabled", "dryrun"):
         return True
-    import wandb  # a second of import that only this logger pays
-
-    if os.environ.get("WANDB_API_KEY") or wandb.api.api_key:
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE") or _wandb_in_netrc():
         return False
     _log.warning(
-        "wandb: no login found, so the run is written offline; `wandb login` before, or `wandb sync` after it"
+        "wandb: no login found, so the run is written offline; `wandb login` before it, or `wandb sync` after it"
     )
     return True
+
+
+def _wandb_in_netrc() -> bool:
+    """Whether ``wandb login`` has left a key for its server."""
+    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    paths = (
+        [Path(os.environ["NETRC"])]
+        if "NETRC" in os.environ
+        else [Path.home() / ".netrc", Path.home() / "_netrc"]
+    )
+    for path in paths:
+        try:
+            if netrc.netrc(path).authenticators(host):
+                return True
+        except (OSError, netrc.NetrcParseError):
+            continue  # absent, or not ours to judge: wandb will say
+    return False
 
 
 def choose_precision(asked: str, *, accelerator: str) -> str:
@@ -158,7 +178,9 @@ def _start_from(net: SRNet, source: str) -> None:
     report = load_matching(net, read_state_dict(weights_of(source)))
     if not report.loaded:
         first = next(iter(report.skipped.items()), ("no tensors", "the file is empty"))
-        raise ValueError(f"init_from={source}: nothing in it fits this net; for example {first[0]}: {first[1]}")
+        raise ValueError(
+            f"init_from={source}: nothing in it fits this net; for example {first[0]}: {first[1]}"
+        )
     lines = [f"init_from={source}: {len(report.loaded)} tensors loaded"]
     lines += [f"  skipped {key}: {reason}" for key, reason in report.skipped.items()]
     lines += [f"  kept as initialised {key}: not in the file" for key in report.missing]

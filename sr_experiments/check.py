@@ -30,8 +30,9 @@ _PLAIN: dict[str, tuple[type, ...]] = {
 
 def nearest(given: str, known: Sequence[str]) -> str:
     """`` Did you mean 'x'?`` or nothing."""
-    close = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
-    return f" Did you mean '{close[0]}'?" if close else ""
+    by_lower = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(given.lower(), by_lower, n=1, cutoff=0.5)
+    return f" Did you mean '{by_lower[close[0]]}'?" if close else ""
 
 
 def check(config: DictConfig) -> None:
@@ -199,17 +200,12 @@ def _accepts(annotation: ast.expr | None, value: Any, module: Module) -> bool:
     if name in _MAPPINGS:
         return isinstance(value, Mapping)
     found = module.definition(name) if isinstance(annotation, ast.Name) else None
-    if found is not None and isinstance(
-        found[1], ast.Assign | ast.AnnAssign
-    ):  # an alias: Kernel = Literal[...]
+    if found is not None and isinstance(found[1], ast.Assign | ast.AnnAssign):  # Kernel = Literal[...]
         return _accepts(found[1].value, value, found[0])
     if _known_fields(annotation, module) is not None:
         return isinstance(value, Mapping)
-    if found is not None and isinstance(
-        found[1], ast.ClassDef
-    ):  # an object is wanted, a plain value was given
-        return False
-    return True
+    wants_object = found is not None and isinstance(found[1], ast.ClassDef)
+    return not wants_object
 
 
 def _accepts_generic(annotation: ast.Subscript, value: Any, module: Module) -> bool:

@@ -3,7 +3,6 @@
 Exit codes: 0 done; 2 the user can mend it; 130 interrupted; 1 our fault.
 """
 
-import logging
 import os
 import sys
 import traceback
@@ -16,47 +15,66 @@ from hydra.utils import get_method
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+import sr_experiments
 from sr_experiments.check import check
 from sr_experiments.config import register
 from sr_experiments.mistakes import composition_message, user_message
 from sr_experiments.paths import conf_dir
 
 register()
-_log = logging.getLogger(__name__)
+_failures: list[Exception] = []
 
 
 @hydra.main(config_path=str(conf_dir()), config_name="config", version_base="1.3")
 def _app(config: DictConfig) -> None:
-    check(config)
-    task = get_method(config.task._target_)  # imported only now: Lightning takes seconds
-    task(config, Path(HydraConfig.get().runtime.output_dir))
+    try:
+        check(config)
+        task = get_method(config.task._target_)  # imported only now: Lightning takes seconds
+        task(config, Path(HydraConfig.get().runtime.output_dir))
+    except Exception as error:
+        # Kept and told at the end: Hydra would print its own words, and end a sweep at its first failure.
+        _failures.append(error)
 
 
 def main() -> None:
     """Run the program and exit."""
-    os.environ["HYDRA_FULL_ERROR"] = (
-        "1"  # Hydra raises instead of printing, so that one place decides what is shown
-    )
-    debug = "debug=true" in [argument.lower() for argument in sys.argv[1:]]
+    if sys.argv[1:] == ["--version"]:
+        print(f"sr_experiments {sr_experiments.__version__}")
+        return
+    sys.argv[1:] = [_as_choice(argument) for argument in sys.argv[1:]]
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing: one place decides what is shown
+    _failures.clear()
     try:
         _app()
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        print(f"interrupted: {interrupt}" if str(interrupt) else "interrupted", file=sys.stderr)
         sys.exit(130)
-    except (HydraException, OmegaConfBaseException) as error:
-        _fail(error, composition_message(error, sys.argv[1:]), debug=debug)
-    except Exception as error:
-        _fail(error, user_message(error), debug=debug)
+    except Exception as error:  # while composing; what happens later is in _failures
+        _failures.append(error)
+    if _failures:
+        codes = {_tell(error) for error in _failures}
+        sys.exit(1 if 1 in codes else 2)
 
 
-def _fail(error: Exception, message: str | None, *, debug: bool) -> None:
-    if message is None or debug:
+def _as_choice(argument: str) -> str:
+    """``data=291`` quoted, because Hydra would take the name of the choice for a number."""
+    group, _, choice = argument.partition("=")
+    if choice.isdigit() and (conf_dir() / group / f"{choice}.yaml").is_file():
+        return f"{group}='{choice}'"
+    return argument
+
+
+def _tell(error: Exception) -> int:
+    """Print what there is to say about a failure; its exit code."""
+    composing = isinstance(error, HydraException | OmegaConfBaseException)
+    message = composition_message(error, sys.argv[1:]) if composing else user_message(error)
+    if message is None or "debug=true" in [argument.lower() for argument in sys.argv[1:]]:
         traceback.print_exception(error)
     if message is not None:
         print(f"error: {message}", file=sys.stderr)
-    else:
-        print(
-            "This is a fault of the program, not of yours: please report it with the lines above.",
-            file=sys.stderr,
-        )
-    sys.exit(1 if message is None else 2)
+        return 2
+    print(
+        "This is a fault of the program, not of yours: please report it with the lines above.",
+        file=sys.stderr,
+    )
+    return 1

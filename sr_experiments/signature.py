@@ -41,8 +41,18 @@ class Module:
         """Classes and functions defined here."""
         return [node.name for node in self.tree.body if isinstance(node, _Definition)]
 
-    def definition(self, name: str) -> "tuple[Module, ast.stmt] | None":
-        """The statement that defines `name` and the module it stands in; imports are followed."""
+    def definition(
+        self, name: str, *, passed: frozenset[tuple[str, str]] = frozenset()
+    ) -> "tuple[Module, ast.stmt] | None":
+        """The statement that defines `name` and the module it stands in; imports are followed.
+
+        Args:
+            name: A class, function or alias.
+            passed: Modules that were asked on the way here: packages import from one another in circles.
+        """
+        if (self.name, name) in passed:
+            return None
+        passed |= {(self.name, name)}
         for node in _statements(self.tree.body):
             if isinstance(node, _Definition) and node.name == name:
                 return self, node
@@ -53,7 +63,7 @@ class Module:
                 if any(alias.name == "*" for alias in node.names):
                     wanted = [name]
                 source = find_module(self._absolute(node)) if wanted else None
-                found = source.definition(wanted[0]) if source else None
+                found = source.definition(wanted[0], passed=passed) if source else None
                 if found is not None:
                     return found
         return None
@@ -101,7 +111,7 @@ class Signature:
 
 
 def _statements(body: list[ast.stmt]) -> list[ast.stmt]:
-    """Statements, also those under ``if`` and ``try``, last first: the last one that defines a name counts."""
+    """Statements, those under ``if`` and ``try`` too, last first: the last definition of a name counts."""
     found: list[ast.stmt] = []
     for node in body:
         found.append(node)

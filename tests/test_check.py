@@ -144,7 +144,7 @@ def test_a_missing_value_and_an_unknown_root_key() -> None:
         config["scael"] = 3
     config.data = {"root": "???"}
     with pytest.raises(
-        ValueError, match="scael: no such key at the top level. Did you mean 'scale'?"
+        ValueError, match=r"scael: no such key at the top level\. Did you mean 'scale'\?"
     ) as caught:
         check(config)
     assert "data.root=??? needs a value: data.root=VALUE" in str(caught.value)

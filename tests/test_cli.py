@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sr_experiments import cli
+from sr_experiments import __version__, cli
 from tests.conftest import ROOT
 
 
@@ -150,10 +150,18 @@ def test_an_answer_takes_less_than_five_seconds(arguments: list[str], tmp_path: 
     assert done.stdout if arguments == ["--help"] else done.stderr.startswith("error: ")
 
 
+def test_a_choice_that_looks_like_a_number(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``data=291`` is the name of a data set; Hydra reads a number and fails an assertion of its own."""
+    assert run_cli(monkeypatch, tmp_path, "data=291", "-c", "job") == 0
+    assert "T91" in capsys.readouterr().out
+
+
 def test_main_is_three_lines() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "sr_experiments", "--version"], capture_output=True, text=True
     )
-    assert done.returncode == 0
+    assert (done.returncode, done.stdout) == (0, f"sr_experiments {__version__}\n")
     lines = (ROOT / "sr_experiments" / "__main__.py").read_text(encoding="utf-8").splitlines()
     assert len([line for line in lines if line and not line.startswith('"""')]) <= 3

@@ -31,7 +31,7 @@ def test_there_is_something_to_test() -> None:
 @pytest.mark.parametrize("choice", CHOICES, ids=str)
 def test_it_composes_and_passes_the_check(choice: Path) -> None:
     group, name = choice.parts[0], "/".join(choice.parts[1:])
-    check(composed(f"{group}={name}", *NEEDED.get(str(choice), [])))
+    check(composed(f"{group}='{name}'", *NEEDED.get(str(choice), [])))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(CONF)))

@@ -91,7 +91,7 @@ def test_what_answers_a_typo_is_light(name: str) -> None:
 
 
 def test_there_is_no_room_for_odds_and_ends() -> None:
-    assert not [path for path in PACKAGE.rglob("*util*")]
+    assert not list(PACKAGE.rglob("*util*"))
 
 
 def test_a_room_has_an_empty_door() -> None:

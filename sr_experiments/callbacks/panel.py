@@ -43,13 +43,11 @@ def most_different(a: Tensor, b: Tensor, *, side: int) -> tuple[int, int]:
     return place // mass.shape[1], place % mass.shape[1]
 
 
-def compare(
-    context: Tensor, shots: list[Shot], *, window: tuple[int, int], side: int, zoom: int
-) -> np.ndarray:
+def compare(context: Shot, shots: list[Shot], *, window: tuple[int, int], side: int, zoom: int) -> np.ndarray:
     """Draw the whole image with the window marked, and each shot's window enlarged without smoothing.
 
     Args:
-        context: (C, H, W) in [0, 1]: what the window is cut from.
+        context: The whole image.
         shots: The columns, all of the context's size.
         window: Top and left of the square that is shown.
         side: Its side in pixels.

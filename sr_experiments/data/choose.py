@@ -2,6 +2,8 @@
 
 from sr_experiments.data.sources import Folder, Paired, Part, Source
 
+Pair = tuple[str | None, str | None]  # folders of gt and lq
+
 
 def choose_sources(
     *,
@@ -9,10 +11,8 @@ def choose_sources(
     val: Source | None,
     root: str | None,
     val_root: str | None,
-    gt: str | None,
-    lq: str | None,
-    val_gt: str | None,
-    val_lq: str | None,
+    pairs: Pair,
+    val_pairs: Pair,
     held_out: int,
     scale: int,
 ) -> tuple[Source, Source]:
@@ -24,7 +24,7 @@ def choose_sources(
     ways = {
         "train": train is not None or val is not None,
         "root": root is not None or val_root is not None,
-        "gt and lq": any(folder is not None for folder in (gt, lq, val_gt, val_lq)),
+        "gt and lq": any(folder is not None for folder in (*pairs, *val_pairs)),
     }
     given = [name for name, is_given in ways.items() if is_given]
     if len(given) != 1:
@@ -38,7 +38,7 @@ def choose_sources(
     if val_root is not None:
         val = Folder(root=val_root, scale=scale)
     if ways["gt and lq"]:
-        train, val = _pairs(gt, lq, scale=scale), _pairs(val_gt, val_lq, scale=scale, prefix="val_")
+        train, val = _paired(pairs, scale=scale), _paired(val_pairs, scale=scale, prefix="val_")
     if train is None:
         raise ValueError(
             "validation images are given, but no training images: data.root=FOLDER, or data.gt and data.lq"
@@ -48,7 +48,8 @@ def choose_sources(
     return Part(train, held_out=held_out, part="train"), Part(train, held_out=held_out, part="val")
 
 
-def _pairs(gt: str | None, lq: str | None, *, scale: int, prefix: str = "") -> Paired | None:
+def _paired(folders: Pair, *, scale: int, prefix: str = "") -> Paired | None:
+    gt, lq = folders
     if (gt is None) != (lq is None):
         raise ValueError(f"data.{prefix}gt={gt} and data.{prefix}lq={lq}: pairs need both folders")
     return None if gt is None or lq is None else Paired(gt=gt, lq=lq, scale=scale)

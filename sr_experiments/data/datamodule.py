@@ -100,10 +100,8 @@ class SRData(LightningDataModule):
             val=val,
             root=root,
             val_root=val_root,
-            gt=gt,
-            lq=lq,
-            val_gt=val_gt,
-            val_lq=val_lq,
+            pairs=(gt, lq),
+            val_pairs=(val_gt, val_lq),
             held_out=held_out,
             scale=scale,
         )

@@ -11,7 +11,7 @@ class Degradation(nn.Module):
 
     Attributes:
         fixed: Whether nothing is random **and** the whole image is wanted, because a crop has borders that
-            the whole image has not. A fixed one is applied by the data set, once, to the integers of the file;
+            the whole image has not. A fixed one is applied by the data set, once, to the file's integers;
             low-quality files that come with a data set take its place. Any other is applied to batches of
             crops on their device.
         scale: How many times smaller `lq` is; 1 keeps the size.

@@ -70,9 +70,11 @@ def _fit(trainer: pl.Trainer, model: SRModel, data: SRData, record: RunRecord, c
         trainer.fit(model, datamodule=data)
     except SystemExit as stop:
         # Lightning turns Ctrl-C into exit code 1 after it has called every callback.
-        if trainer.interrupted:
-            raise KeyboardInterrupt from stop
-        raise
+        if not trainer.interrupted:
+            raise
+        saved = _callback(trainer, Checkpoints).last_path
+        words = f"its weights are in {_shown(saved)}; init_from={_shown(saved)} starts from them"
+        raise KeyboardInterrupt(words if saved.is_file() else "before there was anything to save") from stop
     finally:
         speed = _callback(trainer, Speed)
         record.update(
@@ -83,7 +85,9 @@ def _fit(trainer: pl.Trainer, model: SRModel, data: SRData, record: RunRecord, c
         )
     planned = int(trainer.num_training_batches * (trainer.max_epochs or 0))
     if 0 < model.batches < planned:
-        limit = f"trainer.max_time={config.trainer.max_time} was reached; trainer.max_time=null trains to the end"
+        limit = (
+            f"trainer.max_time={config.trainer.max_time} was reached; trainer.max_time=null trains to the end"
+        )
         if config.trainer.max_time is None:
             limit = "a limit of the trainer was reached"
         record.note(f"training ended after {model.batches} of {planned} batches: {limit}")

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from sr_experiments.data.datamodule import SRData
-from sr_experiments.data.dataset import Batch
+from sr_experiments.data.dataset import Batch, TrainSet
 from sr_experiments.data.demo import Demo
 from sr_experiments.data.sources import Folder, Joined, Paired
 from sr_experiments.degradations.bicubic import Bicubic
@@ -224,10 +224,11 @@ def test_pairs_are_used_as_they_are(tmp_path: Path) -> None:
         write(tmp_path / "lq" / f"{name}x4.png", 16, 16)
     data = module(gt=str(tmp_path / "gt"), lq=str(tmp_path / "lq"), patch_size=64, flip=False, rotate=False)
     data.setup("fit")
-    batch = data.on_after_batch_transfer(next(iter(data.train_dataloader())), 0)
+    loader = data.train_dataloader()
+    assert isinstance(loader.dataset, TrainSet)
+    batch = data.on_after_batch_transfer(next(iter(loader)), 0)
     for row, position in enumerate(batch["position"].tolist()):
-        number = data.train_dataloader().dataset._image_at(position)  # type: ignore[attr-defined]
-        name = data._images["train"].items[number].name
+        name = data._images["train"].items[loader.dataset._image_at(position)].name
         assert torch.equal(batch["lq"][row], to_tensor(read_image(tmp_path / "lq" / f"{name}x4.png")))
         assert torch.equal(batch["gt"][row], to_tensor(read_image(tmp_path / "gt" / f"{name}.png")))
 
@@ -327,14 +328,14 @@ def test_automatic_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cropping._worker_count(cropping._images["train"]) == 0
 
 
-def test_a_degradation_follows_its_batch_to_the_device() -> None:
+def test_a_degradation_follows_its_batch_to_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A data module is no nn.Module: Lightning does not move what it holds."""
     data = module(degradation=blind(4))
     moved: list[torch.device] = []
-    data.degradation.to = lambda device: moved.append(device)  # type: ignore[method-assign,assignment]
-    data.on_after_batch_transfer(
-        {"gt": torch.zeros(1, 32, 32, 3, dtype=torch.uint8), "position": torch.tensor([0])}, 0
-    )
-    assert moved == [torch.device("cpu")]
+    monkeypatch.setattr(data.degradation, "to", moved.append)
+    image = torch.zeros(2, 32, 32, 3, dtype=torch.uint8)
+    data.on_after_batch_transfer({"gt": image, "position": torch.arange(2)}, 0)
+    assert moved == [image.device]
 
 
 # ---- what is refused
@@ -392,7 +393,8 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
         f"{tmp_path}/HR/tiny.png is 18x40 (height x width), too small to be measured: each side needs "
         "19 pixels",
         "Data sets are looked for under data_dir: set data_dir=FOLDER or the environment variable "
-        "SR_DATA_DIR (data/README.md has the tree of each); photographs of your own: data=folder data.root=FOLDER",
+        "SR_DATA_DIR (data/README.md has the tree of each); photographs of your own: data=folder "
+        "data.root=FOLDER",
     ]
 
 

@@ -86,10 +86,11 @@ def test_a_missing_folder_says_what_was_expected_and_what_sets_the_place() -> No
     with pytest.raises(ValueError, match="the folder data/DIV2K does not exist") as caught:
         Folder(root="data/DIV2K", scale=3).items()
     assert str(caught.value) == (
-        "the folder data/DIV2K does not exist; expected data/DIV2K/HR/*.png, and data/DIV2K/LR/x3/*.png where "
-        "LR images are published\n"
+        "the folder data/DIV2K does not exist; expected data/DIV2K/HR/*.png, and data/DIV2K/LR/x3/*.png "
+        "where LR images are published\n"
         "Data sets are looked for under data_dir: set data_dir=FOLDER or the environment variable "
-        "SR_DATA_DIR (data/README.md has the tree of each); photographs of your own: data=folder data.root=FOLDER"
+        "SR_DATA_DIR (data/README.md has the tree of each); photographs of your own: data=folder "
+        "data.root=FOLDER"
     )
 
 
@@ -277,10 +278,26 @@ def test_without_scikit_image(monkeypatch: pytest.MonkeyPatch) -> None:
 # ---- the ways of giving images
 
 
-def chosen(**given: Any) -> tuple[Source, Source]:
-    ways = ("train", "val", "root", "val_root", "gt", "lq", "val_gt", "val_lq")
-    nothing: dict[str, Any] = dict.fromkeys(ways)
-    return choose_sources(**{**nothing, "held_out": 3, "scale": 2, **given})
+def chosen(
+    *,
+    train: Source | None = None,
+    root: str | None = None,
+    val_root: str | None = None,
+    gt: str | None = None,
+    lq: str | None = None,
+    val_gt: str | None = None,
+    val_lq: str | None = None,
+) -> tuple[Source, Source]:
+    return choose_sources(
+        train=train,
+        val=None,
+        root=root,
+        val_root=val_root,
+        pairs=(gt, lq),
+        val_pairs=(val_gt, val_lq),
+        held_out=3,
+        scale=2,
+    )
 
 
 def test_folders_and_pairs_become_sources() -> None:

@@ -81,7 +81,7 @@ def test_rgb_to_one_channel_is_rounded_luma(dtype: type) -> None:
     assert result.dtype == dtype
     exact = maximum * rgb_to_y(torch.from_numpy(image / maximum).permute(2, 0, 1))[0].numpy()
     assert np.abs(result[:, :, 0] - exact).max() <= 0.5 + 1e-9
-    white = np.full((1, 1, 3), maximum, dtype)
+    white: np.ndarray = np.full((1, 1, 3), maximum, dtype)
     assert to_channels(white, channels=1).item() == 235 * (maximum // 255)
     assert to_channels(0 * white, channels=1).item() == 16 * (maximum // 255)
 

@@ -5,13 +5,14 @@ import stat
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageOps
 
-from sr_experiments.imaging import io
+from sr_experiments.imaging import modes
 from sr_experiments.imaging.io import (
     image_size,
     list_images,
@@ -87,7 +88,8 @@ def filtered_rows(image: np.ndarray) -> bytes:
 def test_lossless_formats_return_what_was_written(tmp_path: Path, suffix: str, channels: int) -> None:
     image = picture(channels=channels)
     path = tmp_path / f"image{suffix}"
-    Image.fromarray(image.squeeze()).save(path, **({"lossless": True} if suffix == ".webp" else {}))
+    options: dict[str, Any] = {"lossless": True} if suffix == ".webp" else {}
+    Image.fromarray(image.squeeze()).save(path, **options)
     result = read_image(path)
     np.testing.assert_array_equal(result, image)
     assert result.dtype == np.uint8
@@ -157,9 +159,8 @@ def test_palette_with_transparency_keeps_the_colours(tmp_path: Path) -> None:
 def test_alpha_is_dropped_and_the_colours_kept(tmp_path: Path, suffix: str) -> None:
     image = picture(channels=4)
     image[:3, :, 3] = 0
-    Image.fromarray(image).save(
-        tmp_path / f"image{suffix}", **({"lossless": True, "exact": True} if suffix == ".webp" else {})
-    )
+    options: dict[str, Any] = {"lossless": True, "exact": True} if suffix == ".webp" else {}
+    Image.fromarray(image).save(tmp_path / f"image{suffix}", **options)
     np.testing.assert_array_equal(read_image(tmp_path / f"image{suffix}"), image[:, :, :3])
 
 
@@ -347,7 +348,7 @@ def test_floats_are_refused(tmp_path: Path) -> None:
 
 def test_unknown_pillow_mode() -> None:
     with pytest.raises(ValueError, match=r"its pixels are F \(Pillow's name\); grey and RGB of 8 or 16 bit"):
-        io.modes.pixels(Image.new("F", (2, 2)))
+        modes.pixels(Image.new("F", (2, 2)))
 
 
 def test_list_images_in_natural_order(tmp_path: Path) -> None:

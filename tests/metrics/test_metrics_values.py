@@ -56,7 +56,7 @@ def test_psnr_and_ssim(channels: int, border: int) -> None:
             if metric is psnr:
                 expected = psnr_reference(np.stack(x), np.stack(y))
             else:
-                expected = np.mean([ssim_reference(*pair) for pair in zip(x, y, strict=True)])
+                expected = float(np.mean([ssim_reference(*pair) for pair in zip(x, y, strict=True)]))
             assert result[b].item() == pytest.approx(expected, abs=1e-9)
 
 
