@@ -1,0 +1,67 @@
+"""What the README tells people to type, works; what it lists, is there."""
+
+import re
+import shlex
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from sr_experiments.check import check
+from sr_experiments.config import register
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = [README, (ROOT / "data" / "README.md").read_text(encoding="utf-8")]
+CONF = ROOT / "conf"
+
+
+def commands() -> list[str]:
+    found = []
+    for text in DOCUMENTS:
+        for block in re.findall(r"```\n(.*?)```", text, re.DOTALL):
+            lines = [line.removeprefix("$ ").split("  ")[0] for line in block.splitlines()]
+            found += [line for line in lines if line.startswith("python -m sr_experiments")]
+    return found
+
+
+def test_there_are_commands() -> None:
+    assert len(commands()) > 10
+
+
+@pytest.mark.parametrize("command", commands())
+def test_a_command_composes_and_passes_the_check(command: str) -> None:
+    arguments = shlex.split(command)[3:]
+    if "redction" in command:
+        pytest.skip("the README's example of a mistake; tests/test_cli.py has it")
+    overrides = [a for a in arguments if not a.startswith("-") and a != "job"]
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        if "-m" in arguments:  # the first choice of each
+            overrides = [re.sub(r"=([^,\[]+),.*", r"=\1", override) for override in overrides]
+        check(compose("config", overrides=["name=test", *overrides]))
+
+
+@pytest.mark.parametrize(
+    "group", ["loss", "data", "benchmark", "degradation", "optimizer", "schedule", "trainer", "logger"]
+)
+def test_the_table_of_choices_is_complete(group: str) -> None:
+    row = next(line for line in README.splitlines() if line.startswith(f"| `{group}`"))
+    there = {path.stem for path in (CONF / group).glob("*.yaml")} - {"base"}
+    assert set(re.findall(r"`([\w]+)`", row.split("|", 2)[2])) == there
+
+
+def test_the_table_of_models_is_complete() -> None:
+    row = next(line for line in README.splitlines() if line.startswith("| `model`"))
+    there = {path.stem for path in (CONF / "model").glob("*.yaml")} - {"restoration"}
+    assert there <= set(re.findall(r"`([\w]+)`", row))
+
+
+def test_every_target_of_make_is_described() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in ("demo", "test", "check", "lint", "types", "slow", "notebooks", "build", "clean", "help"):
+        assert re.search(rf"^{target}:.*## \w+", makefile, re.MULTILINE)
+
+
+def test_links_lead_somewhere() -> None:
+    for path in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / path).exists(), path
