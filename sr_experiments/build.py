@@ -112,7 +112,8 @@ def wandb_offline(asked: bool) -> bool:
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE") or _wandb_in_netrc():
         return False
     _log.warning(
-        "wandb: no login found, so the run is written offline; `wandb login` before it, or `wandb sync` after it"
+        "wandb: no login found, so the run is written offline; "
+        "`wandb login` before the next one, or `wandb sync` after this one"
     )
     return True
 

@@ -55,7 +55,11 @@ def check(config: DictConfig) -> None:
         except OmegaConfBaseException as error:
             raise ValueError(str(error).splitlines()[0]) from error
         assert isinstance(plain, dict)
-        problems += _walk("", plain)
+        found = _walk("", plain)
+        # What stands in two places by interpolation (data.degradation is ${degradation}) is told once.
+        problems += [
+            one for one in found if not any(one != other and one.endswith(f".{other}") for other in found)
+        ]
     if problems:
         raise ValueError("\n".join(problems))
 
@@ -118,8 +122,21 @@ def _check_value(path: str, value: Any, annotation: ast.expr | None, module: Mod
             return wrong or [text for inner, e in entries for text in _check_fields(inner, e, *fields)]
     if not _accepts(annotation, value, module):
         assert annotation is not None
-        return [f"{path}={_shown(value)}: must be {ast.unparse(annotation)}, not {type(value).__name__}"]
+        return [f"{path}={_shown(value)}: must be {_wanted(annotation, value, module)}"]
     return []
+
+
+def _wanted(annotation: ast.expr, value: Any, module: Module) -> str:
+    """What an annotation asks for, in words: the choices of a Literal, or the type beside the one given."""
+    found = module.definition(annotation.id) if isinstance(annotation, ast.Name) else None
+    if found is not None and isinstance(found[1], ast.Assign) and isinstance(found[1].value, ast.expr):
+        annotation = found[1].value  # an alias: Kernel = Literal[...]
+    if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value).endswith("Literal"):
+        inner = annotation.slice
+        options = inner.elts if isinstance(inner, ast.Tuple) else [inner]
+        choices = [str(option.value) for option in options if isinstance(option, ast.Constant)]
+        return f"one of {', '.join(choices)}.{nearest(str(value), choices)}"
+    return f"{ast.unparse(annotation)}, not {type(value).__name__}"
 
 
 def _check_fields(

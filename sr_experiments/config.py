@@ -66,10 +66,16 @@ def _product(*factors: float) -> float:
     return math.prod(factors)
 
 
+def _psnr_of(channels: int) -> str:
+    return "psnr_y" if channels in (1, 3) else "psnr_bands"
+
+
 def register() -> None:
     """Make the root dataclass and the resolvers known to Hydra. May be called again."""
     ConfigStore.instance().store(name="schema", node=Config)
     # ${mul:a,b}: budgets in epochs and schedules in steps are written once and derived from one another.
     OmegaConf.register_new_resolver("mul", _product, replace=True)
+    # ${psnr_of:5}: what the protocol calls the PSNR of an image with so many channels.
+    OmegaConf.register_new_resolver("psnr_of", _psnr_of, replace=True)
     # ${slug:spandrel/swinir}: a choice from a nested group as part of a file name.
     OmegaConf.register_new_resolver("slug", lambda text: str(text).replace("/", "-"), replace=True)

@@ -1,6 +1,7 @@
 """What is chosen when the config says `auto`, and the loggers."""
 
 import logging
+import platform
 from pathlib import Path
 
 import pytest
@@ -24,12 +25,12 @@ def test_a_cpu_trains_in_bfloat16_where_it_has_units_for_it(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    monkeypatch.setattr(build.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
     assert build.choose_precision("auto", accelerator="auto") == expected
     assert build.choose_precision("auto", accelerator="cpu") == expected
-    monkeypatch.setattr(build.platform, "machine", lambda: "arm64")
+    monkeypatch.setattr(platform, "machine", lambda: "arm64")
     assert build.choose_precision("auto", accelerator="cpu") == "32-true"
 
 

@@ -80,7 +80,7 @@ def test_right_values_pass(right: dict[str, Any]) -> None:
         ({"sigma": None}, "net.sigma=None: must be float, not NoneType"),
         ({"on": 1}, "net.on=1: must be bool, not int"),
         ({"name": 3}, "net.name=3: must be str, not int"),
-        ({"mode": "maximum"}, "net.mode='maximum': must be Mode"),
+        ({"mode": "maximum"}, "net.mode='maximum': must be one of max, min. Did you mean 'max'?"),
         ({"depth": "deep"}, "net.depth='deep': must be int | None, not str"),
         ({"kernels": [9, 5]}, "net.kernels=[9, 5]: must be"),
         ({"kernels": 9}, "net.kernels=9: must be"),

@@ -62,6 +62,10 @@ MISTAKES = {
         ["+loss.terms.l1.wieght=2"],
         "loss.terms.l1.wieght: no such key. Did you mean 'weight'?",
     ),
+    "a choice of a few": (
+        ["degradation.border=replicat"],
+        "error: degradation.border='replicat': must be one of symmetric, replicate. Did you mean 'replicate'?\n",
+    ),
     "a precision": (["precision=fp8"], "precision=fp8: choose one of auto, 32-true"),
     "a scale of nothing": (["scale=0"], "scale=0: must be 1 or more"),
     "a negative seed": (["seed=-1"], "seed=-1: must be 0 or more"),

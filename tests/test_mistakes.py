@@ -40,7 +40,7 @@ def test_raised_while_an_object_is_built() -> None:
 def test_raised_inside_a_library() -> None:
     assert user_message(caught(lambda: np.zeros(3) + np.zeros(4))) is None
     assert user_message(caught(lambda: torch.zeros(3) @ torch.zeros(4))) is None
-    assert user_message(caught(lambda: {}["x"])) is None
+    assert user_message(caught(lambda: dict[str, int]()["x"])) is None
 
 
 class Broken(Dataset[int]):

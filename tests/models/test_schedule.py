@@ -23,7 +23,12 @@ NAMES = sorted(path.stem for path in (ROOT / "conf" / "schedule").glob("*.yaml")
 def schedule(name: str, **changes: Any) -> Schedule:
     register()
     root = OmegaConf.create(
-        {"optimizer": {"lr": 0.1}, "trainer": {"max_epochs": 4}, "data": {"steps_per_epoch": 25}}
+        {
+            "channels": 3,
+            "optimizer": {"lr": 0.1},
+            "trainer": {"max_epochs": 4},
+            "data": {"steps_per_epoch": 25},
+        }
     )
     root["schedule"] = OmegaConf.load(Path(ROOT / "conf" / "schedule" / f"{name}.yaml"))
     for key, value in changes.items():

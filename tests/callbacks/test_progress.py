@@ -1,0 +1,35 @@
+"""The bar in a terminal, the lines elsewhere."""
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tests.tasks.runs import photographs, run
+
+
+def test_a_bar_in_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = io.StringIO()
+    terminal = Console(file=drawn, force_terminal=True, width=110)
+    monkeypatch.setattr("sr_experiments.callbacks.progress.Console", lambda: terminal)
+    root = photographs(tmp_path / "photographs")
+    run(
+        root,
+        tmp_path / "run",
+        "trainer.max_epochs=2",
+        "data.steps_per_epoch=4",
+        "callbacks.progress.refresh_seconds=0.0",
+    )
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn.getvalue())
+    assert re.search(r"epoch 2/2 .*8/8.* loss \d\.\d+ .*psnr_y \d+\.\d+ dB .*samples/s .*0:00 left", text)
+    assert drawn.getvalue().endswith("\x1b[?25h"), "the cursor is given back"
+
+
+def test_a_line_per_epoch_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = photographs(tmp_path / "photographs")
+    run(root, tmp_path / "run", "trainer.max_epochs=2", "data.steps_per_epoch=4")
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch ")]
+    assert [line.split("  ")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
+    assert all("loss" in line and "dB" in line and "samples/s" in line and "left" in line for line in lines)
