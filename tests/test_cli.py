@@ -64,7 +64,8 @@ MISTAKES = {
     ),
     "a choice of a few": (
         ["degradation.border=replicat"],
-        "error: degradation.border='replicat': must be one of symmetric, replicate. Did you mean 'replicate'?\n",
+        "error: degradation.border='replicat': must be one of symmetric, replicate. Did you mean "
+        "'replicate'?\n",
     ),
     "a precision": (["precision=fp8"], "precision=fp8: choose one of auto, 32-true"),
     "a scale of nothing": (["scale=0"], "scale=0: must be 1 or more"),
