@@ -42,6 +42,21 @@ def test_its_first_line_says_what_it_is(path: Path) -> None:
     assert len(first) > 15
 
 
+def test_an_experiment_is_a_paper_and_the_command_line_wins() -> None:
+    config = composed("experiment=edsr_baseline_x4")
+    assert config.net._target_.endswith("EDSR")
+    assert (config.scale, config.data.patch_size, config.data.batch_size, config.model.ema) == (
+        4,
+        192,
+        16,
+        None,
+    )
+    assert config.trainer.max_epochs * config.data.steps_per_epoch == 300_000
+    assert config.trainer.max_time is None, "the demo's clock is the demo's"
+    assert composed("experiment=edsr_baseline_x4", "scale=3", "optimizer.lr=0.5").optimizer.lr == 0.5
+    assert composed("experiment=edsr_baseline_x4", "data=demo").data.demo
+
+
 def test_a_model_chooses_its_net_and_the_command_line_wins() -> None:
     assert composed("model=rcan").net._target_.endswith("RCAN")
     assert composed("model=rcan", "net=edsr").net._target_.endswith("EDSR")
