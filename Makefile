@@ -42,7 +42,7 @@ format: $(READY)  ## mend what lint can mend
 types: $(READY)  ## strict types
 	$(BIN)/mypy
 
-slow: $(READY)  ## proofs that take minutes: the wheel in an empty environment, the demo's gain
+slow: $(READY)  ## proofs that take minutes: the wheel in an empty environment, the demo's promises
 	$(PYTEST) -m slow
 
 notebooks: $(READY)  ## execute the notebooks
