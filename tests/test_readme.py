@@ -16,11 +16,12 @@ CONF = ROOT / "conf"
 
 
 def commands() -> list[str]:
-    found = []
-    for text in DOCUMENTS:
-        for block in re.findall(r"```\n(.*?)```", text, re.DOTALL):
-            lines = [line.removeprefix("$ ").split("  ")[0] for line in block.splitlines()]
-            found += [line for line in lines if line.startswith("python -m sr_experiments")]
+    found, fenced = [], False
+    for line in "\n".join(DOCUMENTS).splitlines():
+        if line.startswith("```"):
+            fenced = not fenced
+        elif fenced and "python -m sr_experiments" in line:
+            found.append(line.removeprefix("$ ").split("  ")[0])
     return found
 
 
