@@ -143,7 +143,7 @@ class SRData(LightningDataModule):
         if problems:
             raise ValueError("\n".join(problems))
 
-    # ---- before training -----------------------------------------------------------------------------------
+    # ---- before training
 
     @property
     def test_names(self) -> list[str]:
@@ -205,7 +205,7 @@ class SRData(LightningDataModule):
         needed = pixels * self.channels * (1 + 1 / self.scale**2)  # if they have 8 bits
         return fits(needed * self._local_ranks())
 
-    # ---- loaders -------------------------------------------------------------------------------------------
+    # ---- loaders
 
     def train_dataloader(self) -> StreamLoader:
         """An epoch of batches, from where the run stands."""
@@ -278,7 +278,7 @@ class SRData(LightningDataModule):
     def _local_ranks(self) -> int:
         return self.trainer.num_devices if self.trainer else 1
 
-    # ---- on the device -------------------------------------------------------------------------------------
+    # ---- on the device
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Integers become floats; crops without `lq` are spoilt, each by what its position says."""

@@ -103,7 +103,6 @@ class SRModel(LightningModule):
         return self.restore(self.restorer, lq)
 
     # ---- evaluation
-    # -------------------------------------------------------------------------------------------------
 
     def _super_resolve(self, batch: dict[str, Any]) -> Tensor:
         # In float32 or better whatever the training precision: bfloat16 has 8 bits, as many as the picture.
@@ -179,7 +178,6 @@ class SRModel(LightningModule):
         return cast(EvaluationData, self.trainer.datamodule)  # type: ignore[attr-defined]
 
     # ---- checkpoint
-    # -------------------------------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add text and a number: nothing that needs pickle's power to be read."""
