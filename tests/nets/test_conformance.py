@@ -6,7 +6,6 @@ float32; a buffer that was not in the checkpoint; a pad inside `forward` that ti
 """
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -21,7 +20,6 @@ from tests.nets.toys import RGB_ONLY, build_net, has_scale, net_names
 NAMES = net_names()
 BASELINES = ["bicubic", "bilinear", "lanczos", "nearest", "spectrum"]
 OURS = [name for name in NAMES if "/" not in name]
-SPANDRELS = [name for name in NAMES if "/" in name]
 pytestmark = [  # of spandrel's code
     pytest.mark.filterwarnings("ignore:torch.meshgrid"),
     pytest.mark.filterwarnings("ignore:'saved_variables' is deprecated"),
@@ -36,15 +34,6 @@ def toy(name: str, scale: int = 2, channels: int = 3) -> SRNet:
             build_net(name, scale=scale, channels=channels, toy=True)
         pytest.skip(f"{name} refuses scale {scale}, as it should")
     return build_net(name, scale=scale, channels=channels, toy=True)
-
-
-def every_scale(quick: dict[str, int]) -> list[Any]:
-    """Every network at 2, 3 and 4; of spandrel's, whose export takes seconds, only `quick` is not slow."""
-    return [
-        pytest.param(name, scale, marks=[pytest.mark.slow] if quick.get(name, scale) != scale else [])
-        for name in NAMES
-        for scale in (2, 3, 4)
-    ]
 
 
 def image(net: SRNet, *, batch: int = 1) -> Tensor:
@@ -118,7 +107,8 @@ def test_a_gradient_reaches_every_parameter(name: str, scale: int) -> None:
             assert isinstance(net, SpandrelNet), f"{key} is frozen"
 
 
-@pytest.mark.parametrize(("name", "scale"), every_scale(dict.fromkeys(SPANDRELS, 4)))
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("name", NAMES)
 @torch.no_grad()
 def test_bfloat16(name: str, scale: int) -> None:
     net = toy(name, scale).eval()
@@ -152,9 +142,8 @@ def test_state_dict_round_trip(name: str, scale: int, tmp_path: Path) -> None:
     torch.testing.assert_close(other(lq), net(lq), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize(
-    ("name", "scale"), every_scale({name: (4, 2)[index % 2] for index, name in enumerate(SPANDRELS)})
-)
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("name", NAMES)
 @torch.no_grad()
 def test_export(name: str, scale: int) -> None:
     net = toy(name, scale).eval()
