@@ -73,7 +73,3 @@ def test_several_loggers_and_benchmarks_compose() -> None:
     assert set(config.logger) == {"csv", "tensorboard", "wandb"}
     assert set(config.benchmark) == {"set5", "set14"}
     check(config)
-
-
-def test_seed_zero_is_a_seed() -> None:
-    assert composed("seed=0").seed == 0

@@ -92,6 +92,7 @@ def test_the_best_weights_are_tested_and_they_are_the_average(root: Path, tmp_pa
 
 
 def test_the_same_seed_repeats_and_another_differs(root: Path, tmp_path: Path) -> None:
+    """Seed 0 is a seed: where it stood for "none given", runs a and b would differ."""
     for name, overrides in {"a": [], "b": [], "c": ["seed=1"], "d": ["data.workers=2"]}.items():
         run(root, tmp_path / name, *overrides)
     first = weights(tmp_path / "a")
