@@ -11,15 +11,18 @@ from urllib.parse import urlsplit
 
 import pytorch_lightning as pl
 import torch
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 
 from sr_experiments.callbacks.speed import Speed
 from sr_experiments.data.datamodule import SRData
+from sr_experiments.features.pretrained import NotAtHand
 from sr_experiments.models.base import SRModel
+from sr_experiments.models.inference import Inference
 from sr_experiments.nets.base import SRNet
-from sr_experiments.nets.weights import load_matching, read_state_dict
+from sr_experiments.rebuild import start_from
 
 _log = logging.getLogger(__name__)
 
@@ -34,11 +37,25 @@ def build_model(config: DictConfig) -> SRModel:
     pl.seed_everything(config.seed, workers=True, verbose=False)
     net = instantiate(config.net)
     if config.init_from is not None:
-        _start_from(net, config.init_from)
+        start_from(net, config.init_from)
     parts = {key: instantiate(config[key]) for key in ("loss", "optimizer", "schedule")}
-    model = cast(SRModel, instantiate(config.model)(net, **parts))
+    metrics = {name: instantiate(node) for name, node in config.metric.items()}
+    model = cast(SRModel, instantiate(config.model)(net, metrics=metrics, **parts))
     model.config_text = OmegaConf.to_yaml(config, resolve=True)
     return model
+
+
+def build_tester(config: DictConfig, net: SRNet, *, inference: Inference) -> tuple[SRModel, list[str]]:
+    """A net that is measured and not trained, and what can not be measured for want of weights."""
+    metrics, notes = {}, []
+    for name, node in config.metric.items():
+        try:
+            metrics[name] = instantiate(node)
+        except InstantiationException as error:
+            if not isinstance(error.__cause__, NotAtHand):
+                raise
+            notes.append(f"{name} was not measured: {error.__cause__}")
+    return SRModel(net, ema=None, metrics=metrics, inference=inference), notes
 
 
 def build_trainer(config: DictConfig, run_dir: Path) -> pl.Trainer:
@@ -48,7 +65,7 @@ def build_trainer(config: DictConfig, run_dir: Path) -> pl.Trainer:
         "checkpoints": {"folder": run_dir / "checkpoints"},
         "images": {"folder": run_dir / "images", "net_name": config.name, "note": note},
     }
-    _quieten_lightning()
+    quieten_lightning()
     callbacks = [Speed()]
     for name, node in config.callbacks.items():
         made = instantiate(node)
@@ -65,7 +82,7 @@ def build_trainer(config: DictConfig, run_dir: Path) -> pl.Trainer:
     )
 
 
-def _quieten_lightning() -> None:
+def quieten_lightning() -> None:
     """What Lightning says at every start, and what is as intended here."""
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -153,36 +170,3 @@ def _cpu_has_bfloat16() -> bool:
     if platform.machine() not in ("x86_64", "AMD64"):
         return False
     return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
-
-
-def weights_of(source: str) -> Path:
-    """The weight file that a run's folder, a checkpoint or a plain file means.
-
-    Raises:
-        FileNotFoundError: if there is nothing of the kind.
-    """
-    path = Path(source).expanduser()
-    if path.is_dir():
-        for name in ("best.ckpt", "last.ckpt"):
-            if (path / "checkpoints" / name).is_file():
-                return path / "checkpoints" / name
-        raise FileNotFoundError(
-            f"{path} is a folder without checkpoints/best.ckpt or last.ckpt: not a run of ours"
-        )
-    if not path.is_file():
-        raise FileNotFoundError(f"init_from={source}: there is no such run, checkpoint or weight file")
-    return path
-
-
-def _start_from(net: SRNet, source: str) -> None:
-    """Take over the weights that fit, and say what was taken, what was not, and why."""
-    report = load_matching(net, read_state_dict(weights_of(source)))
-    if not report.loaded:
-        first = next(iter(report.skipped.items()), ("no tensors", "the file is empty"))
-        raise ValueError(
-            f"init_from={source}: nothing in it fits this net; for example {first[0]}: {first[1]}"
-        )
-    lines = [f"init_from={source}: {len(report.loaded)} tensors loaded"]
-    lines += [f"  skipped {key}: {reason}" for key, reason in report.skipped.items()]
-    lines += [f"  kept as initialised {key}: not in the file" for key in report.missing]
-    _log.info("\n".join(lines))

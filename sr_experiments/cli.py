@@ -11,11 +11,12 @@ from pathlib import Path
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from hydra.utils import get_method
+from hydra.utils import instantiate
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 import sr_experiments
+from sr_experiments.arguments import as_hydra_takes
 from sr_experiments.check import check
 from sr_experiments.config import register
 from sr_experiments.mistakes import composition_message, user_message
@@ -29,7 +30,7 @@ _failures: list[Exception] = []
 def _app(config: DictConfig) -> None:
     try:
         check(config)
-        task = get_method(config.task._target_)  # imported only now: Lightning takes seconds
+        task = instantiate(config.task)  # imported only now: Lightning takes seconds
         task(config, Path(HydraConfig.get().runtime.output_dir))
     except Exception as error:
         # Kept and told at the end: Hydra would print its own words, and end a sweep at its first failure.
@@ -41,7 +42,7 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         print(f"sr_experiments {sr_experiments.__version__}")
         return
-    sys.argv[1:] = [_as_choice(argument) for argument in sys.argv[1:]]
+    sys.argv[1:] = as_hydra_takes(sys.argv[1:])
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing: one place decides what is shown
     _failures.clear()
     try:
@@ -54,14 +55,6 @@ def main() -> None:
     if _failures:
         codes = {_tell(error) for error in _failures}
         sys.exit(1 if 1 in codes else 2)
-
-
-def _as_choice(argument: str) -> str:
-    """``data=291`` quoted, because Hydra would take the name of the choice for a number."""
-    group, _, choice = argument.partition("=")
-    if choice.isdigit() and (conf_dir() / group / f"{choice}.yaml").is_file():
-        return f"{group}='{choice}'"
-    return argument
 
 
 def _tell(error: Exception) -> int:

@@ -26,6 +26,7 @@ class Config:
     data: Any = MISSING
     degradation: Any = MISSING
     benchmark: Any = field(default_factory=dict)
+    metric: Any = field(default_factory=dict)
     # How.
     optimizer: Any = MISSING
     schedule: Any = MISSING

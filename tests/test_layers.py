@@ -14,35 +14,41 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # room -> rooms of ours that it may import, besides itself
 MAY_IMPORT = {
     "imaging": set(),
+    "features": {"imaging"},
     "nets": {"imaging"},
-    "losses": {"imaging"},
-    "metrics": {"imaging"},
+    "losses": {"features", "imaging"},
+    "metrics": {"features", "imaging"},
     "degradations": {"imaging"},
     "data": {"degradations", "imaging"},
     "models": {"losses", "metrics", "nets.base", "imaging"},
     "callbacks": {"models", "imaging"},
+    "prepare": {"data", "imaging"},
     "build": {
         "nets",
         "losses",
         "metrics",
+        "features",
         "degradations",
         "imaging",
         "data",
         "models",
         "callbacks",
         "config",
+        "rebuild",
     },
 }
 NEVER = {
     "imaging": {"pytorch_lightning", "hydra", "omegaconf", "kornia", "wandb"},
+    "features": {"pytorch_lightning", "hydra", "omegaconf", "kornia", "wandb", "lpips"},
     "nets": {"pytorch_lightning", "hydra", "omegaconf"},
     "losses": {"pytorch_lightning", "hydra", "omegaconf"},
     "metrics": {"pytorch_lightning", "hydra", "omegaconf"},
     "degradations": {"pytorch_lightning", "hydra", "omegaconf"},
     "data": {"hydra"},
     "models": {"hydra", "omegaconf"},
+    "prepare": {"pytorch_lightning", "hydra", "omegaconf"},
 }
-LIGHT = ["__init__", "__main__", "cli", "config", "check", "signature", "mistakes", "paths"]
+LIGHT = ["__init__", "__main__", "cli", "arguments", "config", "check", "signature", "mistakes", "paths"]
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 import multiprocessing
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from pytorch_lightning import LightningDataModule
@@ -10,13 +11,14 @@ from torch.utils.data import DataLoader
 
 from sr_experiments.data.choose import choose_sources
 from sr_experiments.data.dataset import Batch, EvalSet, TrainSet, to_float
-from sr_experiments.data.images import Images, SpoilWhole
+from sr_experiments.data.images import Images, SpoilWhole, Together
 from sr_experiments.data.loader import StreamLoader, as_it_is
 from sr_experiments.data.memory import cores, fits
 from sr_experiments.data.sampler import EvenSampler, PositionSampler
-from sr_experiments.data.sources import Source
+from sr_experiments.data.sources import Item, Source
 from sr_experiments.data.stock import TRAIN, Stock
 from sr_experiments.degradations.base import Degradation
+from sr_experiments.degradations.bicubic import Bicubic
 
 MOST_WORKERS = 4
 
@@ -24,7 +26,8 @@ MOST_WORKERS = 4
 class SRData(LightningDataModule):
     """Training crops and whole images for evaluation.
 
-    Training batches: `gt` (B, C, patch, patch) and `lq` float32 in [0, 1], `position` (B,). Evaluation
+    Training batches: `gt` (B, C, patch, patch) and `lq` float32 in [0, 1], `position` (B,); with `scales`
+    `enlarged`, of the size of `gt`, in place of `lq`. Evaluation
     batches of one image: `gt`, `lq`, `index` (1,), `name` [str], and `grey` (1,) bool: the file has one
     channel.
 
@@ -50,6 +53,8 @@ class SRData(LightningDataModule):
         seed: Of the stream of training samples.
         batch_size: Samples per device and step.
         patch_size: Side of the training crop of `gt` in pixels, a multiple of the scale.
+        scales: Train one net for all of these at once, as VDSR was: every image comes at each of them, shrunk
+            and brought back to its size by bicubic interpolation. Validation and test are at `scale`.
         steps_per_epoch: Optimizer steps that make an epoch.
         workers: Processes that read. `auto`: none where the images are in memory and training is on the CPU.
         cache: Keep decoded images in `memory` or `none`. `auto`: in memory where they fill at most a quarter
@@ -85,6 +90,7 @@ class SRData(LightningDataModule):
         seed: int = 0,
         batch_size: int = 16,
         patch_size: int = 192,
+        scales: Sequence[int] | None = None,
         steps_per_epoch: int = 1000,
         workers: int | Literal["auto"] = "auto",
         cache: Literal["auto", "memory", "none"] = "auto",
@@ -110,12 +116,12 @@ class SRData(LightningDataModule):
         self.name = name
         self.scale, self.channels, self.seed = scale, channels, seed
         self.batch_size, self.patch_size, self.steps_per_epoch = batch_size, patch_size, steps_per_epoch
-        self.workers, self.cache, self.pin_memory = workers, cache, pin_memory
-        self.flip, self.rotate = flip, rotate
-        self.demo = demo
+        self.workers, self.cache, self.pin_memory, self.demo = workers, cache, pin_memory, demo
+        self.flip, self.rotate, self.scales = flip, rotate, list(scales or [])
         self._refuse_impossible()
-        self._stock = Stock(scale=scale, patch_size=patch_size, use_lq=degradation.fixed)
-        self._images: dict[str, Images] = {}
+        use_lq = degradation.matches_files(channels=channels)
+        self._stock = Stock(scale=scale, patch_size=patch_size, use_lq=use_lq)
+        self._images: dict[str, Images | Together] = {}
 
     def _refuse_impossible(self) -> None:
         values = {
@@ -127,7 +133,13 @@ class SRData(LightningDataModule):
             problems.append(f"data.workers={self.workers} must be 0 or more, or auto")
         if self.cache not in ("auto", "memory", "none"):
             problems.append(f"data.cache={self.cache} must be auto, memory or none")
-        if self.scale >= 1 and self.patch_size % self.scale:
+        if self.scales and not isinstance(self.degradation, Bicubic):
+            problems.append(
+                "data.scales enlarges what degradation=bicubic made; choose that, or data.scales=null"
+            )
+        if any(scale < 1 for scale in self.scales):
+            problems.append(f"data.scales={self.scales}: each must be 1 or more")
+        if self.scale >= 1 and self.patch_size % self.scale and not self.scales:
             lower = max(1, self.patch_size // self.scale) * self.scale
             problems.append(
                 f"data.patch_size={self.patch_size} is not a multiple of scale={self.scale}; "
@@ -189,20 +201,29 @@ class SRData(LightningDataModule):
             self._images[TRAIN].fill()
             self._images["val"].fill()
 
-    def _open(self, role: str) -> Images:
+    def _open(self, role: str) -> Images | Together:
+        items = self._stock.items[role]
+        if role == TRAIN and self.scales:
+            return Together([self._open_enlarged(items, scale=scale) for scale in self.scales])
         from_crops = role == TRAIN and not self.degradation.fixed
-        return Images(
-            self._stock.items[role],
-            scale=self.scale,
-            channels=self.channels,
-            spoil=None if from_crops else SpoilWhole(self.degradation),
-        )
+        spoil = None if from_crops else SpoilWhole(self.degradation)
+        return Images(items, scale=self.scale, channels=self.channels, spoil=spoil)
+
+    def _open_enlarged(self, items: Sequence[Item], *, scale: int) -> Images:
+        assert isinstance(self.degradation, Bicubic)
+        # Published LR files are those of one scale, and equal to what is made here.
+        spoil = SpoilWhole(self.degradation.at_scale(scale))
+        alone = [replace(item, lq=None) for item in items]
+        return Images(alone, scale=scale, channels=self.channels, spoil=spoil, enlarge=True)
 
     def _keeps_in_memory(self) -> bool:
         if self.cache != "auto":
             return self.cache == "memory"
         pixels = self._stock.pixels[TRAIN] + self._stock.pixels["val"]
-        needed = pixels * self.channels * (1 + 1 / self.scale**2)  # if they have 8 bits
+        # If the files have 8 bits; what a degradation does not quantise is float32.
+        lq_bytes = 1 if self.degradation.matches_files(channels=self.channels) else 4
+        per_pixel = len(self.scales) * (1 + 4) if self.scales else 1 + lq_bytes / self.scale**2
+        needed = pixels * self.channels * per_pixel
         return fits(needed * self._local_ranks())
 
     # ---- loaders
@@ -213,10 +234,11 @@ class SRData(LightningDataModule):
         dataset = TrainSet(
             self._images[TRAIN],
             seed=self.seed,
-            scale=self.scale,
+            scale=1 if self.scales else self.scale,
             patch_size=self.patch_size,
             flip=self.flip,
             rotate=self.rotate,
+            enlarged=bool(self.scales),
         )
         sampler = PositionSampler(
             batch_size=self.batch_size,
@@ -245,6 +267,7 @@ class SRData(LightningDataModule):
 
     def _evaluation_loader(self, role: str) -> DataLoader[Batch]:
         images = self._images[role]
+        assert isinstance(images, Images)
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         return DataLoader(
             EvalSet(images),
@@ -260,7 +283,7 @@ class SRData(LightningDataModule):
         module = self.trainer.lightning_module if self.trainer else None
         return int(getattr(module, "batches", 0))
 
-    def _worker_count(self, images: Images) -> int:
+    def _worker_count(self, images: Images | Together) -> int:
         if self.workers != "auto":
             return self.workers
         # A worker that is not forked gets a copy of all images.
@@ -282,10 +305,10 @@ class SRData(LightningDataModule):
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Integers become floats; crops without `lq` are spoilt, each by what its position says."""
-        for key in ("gt", "lq"):
+        for key in ("gt", "lq", "enlarged"):
             if key in batch:
                 batch[key] = to_float(batch[key])
-        if "lq" not in batch:
+        if "lq" not in batch and "enlarged" not in batch:
             self.degradation.to(batch["gt"].device)
             batch["lq"] = self.degradation(batch["gt"], seed=self.seed, positions=batch["position"])
         return batch

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from sr_experiments.data.images import Images, Pair
+from sr_experiments.data.images import Images, Pair, Together
 from sr_experiments.degradations.random import Draw
 
 Batch = dict[str, Any]
@@ -33,19 +33,31 @@ class TrainSet(Dataset[Batch]):
         patch_size: Side of the `gt` crop in pixels, a multiple of the scale.
         flip: Mirror half of the samples horizontally, and half vertically.
         rotate: Turn by 0, 1, 2 or 3 quarters. With `flip`, all eight orientations are equally frequent.
+        enlarged: The images' `lq` are of the size of `gt` already; batches have them as `enlarged`, and the
+            scale is 1.
     """
 
     def __init__(
-        self, images: Images, *, seed: int, scale: int, patch_size: int, flip: bool, rotate: bool
+        self,
+        images: Images | Together,
+        *,
+        seed: int,
+        scale: int,
+        patch_size: int,
+        flip: bool,
+        rotate: bool,
+        enlarged: bool = False,
     ) -> None:
         """Nothing is drawn yet."""
         assert patch_size % scale == 0
+        assert scale == 1 or not enlarged
         self.images = images
         self.seed = seed
         self.scale = scale
         self.patch_size = patch_size
         self.flip = flip
         self.rotate = rotate
+        self.lq_key = "enlarged" if enlarged else "lq"
         self._order = lru_cache(maxsize=4)(self._make_order)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -66,7 +78,7 @@ class TrainSet(Dataset[Batch]):
 
         Returns:
             `gt` (B, patch, patch, C) uint8 or uint16, `position` (B,) int64 and, where the images have it,
-            `lq` (B, patch / scale, patch / scale, C).
+            `lq` (B, patch / scale, patch / scale, C) integers or float32.
         """
         pairs = [self.images[self._image_at(position)] for position in positions]
         draw = Draw(self.seed, torch.tensor(positions, dtype=torch.int64))
@@ -77,7 +89,7 @@ class TrainSet(Dataset[Batch]):
         batch: Batch = {"position": draw.positions}
         for key, arrays, scale in (
             ("gt", [pair.gt for pair in pairs], self.scale),
-            ("lq", [pair.lq for pair in pairs if pair.lq is not None], 1),
+            (self.lq_key, [pair.lq for pair in pairs if pair.lq is not None], 1),
         ):
             if arrays:
                 assert len(arrays) == len(pairs)
@@ -112,10 +124,12 @@ def _crops(
     side: int,
     turns: Sequence[tuple[int, int, int]],
 ) -> Tensor:
-    """Crops of one size as one tensor (B, side, side, C), uint16 if any of the arrays is."""
+    """Crops of one size as one tensor (B, side, side, C); uint16 if any array is, float32 if all are."""
+    floating = arrays[0].dtype == np.float32
+    assert all((array.dtype == np.float32) == floating for array in arrays)
     deep = any(array.dtype == np.uint16 for array in arrays)
     shape = (len(arrays), side, side, arrays[0].shape[2])
-    batch = np.empty(shape, dtype=np.uint16 if deep else np.uint8)
+    batch = np.empty(shape, dtype=np.float32 if floating else np.uint16 if deep else np.uint8)
     for row, array, (top, left), (horizontal, vertical, quarters) in zip(
         batch, arrays, places, turns, strict=True
     ):

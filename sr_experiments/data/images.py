@@ -4,6 +4,8 @@ They are read from files each time, or once, by threads, into memory. Worker pro
 afterwards share that memory.
 """
 
+import bisect
+import itertools
 import logging
 import time
 from collections.abc import Sequence
@@ -22,6 +24,7 @@ from sr_experiments.degradations.base import Degradation
 from sr_experiments.degradations.random import name_position
 from sr_experiments.imaging.colour import to_channels
 from sr_experiments.imaging.io import read_image, to_tensor
+from sr_experiments.imaging.resize import imresize
 
 _log = logging.getLogger(__name__)
 
@@ -35,8 +38,9 @@ class Pair:
 
     Attributes:
         gt: (H, W, C) uint8 or uint16, H and W multiples of the scale.
-        lq: (H / scale, W / scale, C) uint8 or uint16, or float32 in [0, 1] from a random degradation; None
-            where it is made later, from crops.
+        lq: (H / scale, W / scale, C) uint8 or uint16, or float32 in [0, 1] from a degradation that does not
+            quantise; None where it is made later, from crops. Where it is enlarged again, its size is that of
+            `gt`.
         grey: Whether the file is grey, whatever C is.
     """
 
@@ -58,16 +62,24 @@ class Images:
         scale: Of super-resolution.
         channels: Wanted C; grey, RGB and luma are converted.
         spoil: Makes `lq` of a whole image where there is no file of it; None where crops are spoilt later.
+        enlarge: Bring `lq` back to the size of `gt` by bicubic interpolation.
     """
 
     def __init__(
-        self, items: Sequence[Item], *, scale: int, channels: int, spoil: "SpoilWhole | None"
+        self,
+        items: Sequence[Item],
+        *,
+        scale: int,
+        channels: int,
+        spoil: "SpoilWhole | None",
+        enlarge: bool = False,
     ) -> None:
         """Nothing is read yet."""
         self.items = list(items)
         self.scale = scale
         self.channels = channels
         self._spoil = spoil
+        self._enlarge = enlarge
         self._cache: list[Pair] | None = None
 
     def __len__(self) -> int:
@@ -123,6 +135,8 @@ class Images:
         gt = np.ascontiguousarray(gt[:height, :width])
         if small is None and self._spoil is not None:
             small = self._spoil(gt, name=item.name)
+        if small is not None and self._enlarge:
+            small = _enlarged(small, size=(height, width))
         return Pair(gt=gt, lq=small, grey=found == 1)
 
     def _decode(self, path: Path) -> tuple[np.ndarray, int]:
@@ -145,8 +159,48 @@ class SpoilWhole:
     degradation: Degradation
 
     def __call__(self, gt: np.ndarray, *, name: str) -> np.ndarray:
-        """(H, W, C) integers to (h, w, C): the same integers if it is fixed, else float32 in [0, 1]."""
+        """(H, W, C) integers to (h, w, C): the same integers, or float32 in [0, 1]."""
         image = torch.from_numpy(gt).permute(2, 0, 1) if self.degradation.fixed else to_tensor(gt)
         positions = torch.tensor([name_position(name)])
         small = self.degradation(image[None], seed=EVALUATION_SEED, positions=positions)[0]
         return np.ascontiguousarray(small.permute(1, 2, 0).numpy())
+
+
+def _enlarged(small: np.ndarray, *, size: tuple[int, int]) -> np.ndarray:
+    """(h, w, C) to (H, W, C) float32, nominally in [0, 1]: bicubic, in double, not rounded."""
+    white = np.iinfo(small.dtype).max if np.issubdtype(small.dtype, np.integer) else 1.0
+    planes = torch.from_numpy(small.astype(np.float64) / white).permute(2, 0, 1)
+    return np.ascontiguousarray(imresize(planes, size=size).permute(1, 2, 0).float().numpy())
+
+
+class Together:
+    """Several `Images` as one, for training at several scales.
+
+    Args:
+        parts: In their order.
+    """
+
+    def __init__(self, parts: Sequence[Images]) -> None:
+        """Number the images through."""
+        self.parts = list(parts)
+        self.items = [item for part in parts for item in part.items]
+        self._ends = list(itertools.accumulate(map(len, parts)))
+
+    def __len__(self) -> int:
+        """Number of images of all parts."""
+        return self._ends[-1]
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether `fill` has been called."""
+        return all(part.in_memory for part in self.parts)
+
+    def __getitem__(self, index: int) -> Pair:
+        """One image; see `Images`."""
+        number = bisect.bisect_right(self._ends, index)
+        return self.parts[number][index - (self._ends[number] - len(self.parts[number]))]
+
+    def fill(self) -> None:
+        """Read everything into memory; see `Images`."""
+        for part in self.parts:
+            part.fill()

@@ -17,8 +17,8 @@ class Stock:
     Args:
         scale: Of super-resolution.
         patch_size: Side of training crops.
-        use_lq: Whether low-quality files are taken. Those that are published are bicubic: where another
-            degradation is asked for they are not what is meant.
+        use_lq: Whether low-quality files of published sets are taken. They are bicubic: where another
+            degradation is asked for they are not what is meant. Those of pairs are always taken.
 
     Attributes:
         items: Role -> files.
@@ -56,7 +56,7 @@ class Stock:
             items = source.items()
         except (ValueError, OSError) as error:
             return str(error).splitlines()
-        if not self.use_lq:
+        if not (self.use_lq or source.paired):
             items = [replace(item, lq=None) for item in items]
         minimum, reason = self.patch_size, f"smaller than data.patch_size={self.patch_size}"
         if role != TRAIN:

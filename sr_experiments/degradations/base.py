@@ -47,6 +47,10 @@ class Degradation(nn.Module):
         with torch.no_grad(), torch.autocast(gt.device.type, enabled=False):
             return self.spoil(gt, Draw(seed, positions.to(gt.device)))
 
+    def matches_files(self, *, channels: int) -> bool:
+        """Whether published low-quality files are what it would make of images of so many channels."""
+        return self.fixed
+
     def reduced(self, image: Tensor) -> tuple[int, int]:
         """(H, W) of the result: whole numbers, which H * (1 / scale) is not for every scale."""
         return image.shape[-2] // self.scale, image.shape[-1] // self.scale

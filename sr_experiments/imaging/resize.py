@@ -9,9 +9,7 @@ Integer images (`imresize_uint8`) are what MATLAB computes for `uint8` and `uint
 clipped **between** the two passes and after the second. Published LR files were made that way, with clamped
 borders.
 
-The implementation is our own: the few taps of an output pixel are gathered and summed one after the other
-instead of multiplying with a mostly empty matrix. Besides being linear in the size of the image, it stays
-exact where a matrix product would silently become TF32 or, under autocast, bfloat16.
+The implementation is our own: each pass is a product with a banded matrix, see `imaging.rows`.
 """
 
 import math
@@ -21,9 +19,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from sr_experiments.imaging.rows import Taps, gathered_rows, weighted_rows
+
 Kernel = Literal["nearest", "box", "bilinear", "bicubic", "lanczos2", "lanczos3"]
 Border = Literal["symmetric", "replicate"]
-Taps = tuple[Tensor, Tensor]
 
 KERNEL_WIDTHS: dict[Kernel, float] = {
     "nearest": 1.0,
@@ -70,8 +69,7 @@ def imresize(
     scales, sizes = _geometry(image, scale=scale, size=size)
     work = image.to(torch.promote_types(image.dtype, torch.float32))
     for axis in _axes(scales):
-        taps = _taps(work, axis, sizes[axis], scales[axis], kernel, antialias, border)
-        work = _resize_axis(work, taps, axis)
+        work = _resize_axis(work, axis, sizes[axis], scales[axis], kernel, antialias, border)
     return work.to(image.dtype).contiguous()
 
 
@@ -105,9 +103,9 @@ def imresize_uint8(
     scales, sizes = _geometry(image, scale=scale, size=size)
     work = image.to(torch.float64)
     for axis in _axes(scales):
-        taps = _taps(work, axis, sizes[axis], scales[axis], kernel, antialias, border)
+        work = _resize_axis(work, axis, sizes[axis], scales[axis], kernel, antialias, border)
         # MATLAB's passes return integers; a float between them changes one pixel in eight.
-        work = _resize_axis(work, taps, axis).add_(0.5).floor_().clamp_(0.0, MAXIMA[image.dtype])
+        work = work.add_(0.5).floor_().clamp_(0.0, MAXIMA[image.dtype])
     return work.to(image.dtype).contiguous()
 
 
@@ -138,31 +136,26 @@ def _axes(scales: dict[int, float]) -> list[int]:
     return [-1, -2] if scales[-1] < scales[-2] else [-2, -1]
 
 
-def _resize_axis(image: Tensor, taps: Taps, axis: int) -> Tensor:
-    """Weighted sum of the taps of every output pixel along one of the last two axes."""
-    index, weight = taps
-    # Whole rows are gathered several times faster than single pixels.
-    rows = image if axis == -2 else image.transpose(-1, -2).contiguous()
-    total = rows.index_select(-2, index[:, 0]) * weight[:, :1]
-    for tap in range(1, weight.shape[1]):
-        total = total.addcmul_(rows.index_select(-2, index[:, tap]), weight[:, tap : tap + 1])
-    return total if axis == -2 else total.transpose(-1, -2)
-
-
-def _taps(
+def _resize_axis(
     image: Tensor, axis: int, length_out: int, scale: float, kernel: Kernel, antialias: bool, border: Border
-) -> Taps:
-    """Source positions and weights of every output pixel, on the device and in the dtype of `image`."""
+) -> Tensor:
+    """One pass, along one of the last two axes."""
     if kernel not in KERNEL_WIDTHS:
         raise ValueError(f"unknown kernel {kernel!r}; choose one of {', '.join(KERNEL_WIDTHS)}")
     if border not in BORDERS:
         raise ValueError(f"unknown border {border!r}; choose one of {', '.join(BORDERS)}")
     antialias = antialias and kernel != "nearest"
+    # Weighing whole rows is several times faster than single pixels.
+    rows = image if axis == -2 else image.transpose(-1, -2).contiguous()
+    length_in = image.shape[axis]
     # While a graph is traced sizes may be symbols and tensors fakes: neither may enter (or leave) a cache.
-    plain = type(image) is Tensor and not torch.compiler.is_compiling()
-    make = _cached_taps if plain else _make_taps
-    index, weight = make(image.shape[axis], length_out, scale, kernel, antialias, border)
-    return index.to(image.device), weight.to(image.device, image.dtype)
+    if type(image) is Tensor and not torch.compiler.is_compiling():
+        taps = _cached_taps(length_in, length_out, scale, kernel, antialias, border)
+        result = weighted_rows(rows, taps)
+    else:
+        index, weight = _make_taps(length_in, length_out, scale, kernel, antialias, border)
+        result = gathered_rows(rows, index.to(image.device), weight.to(image.device, image.dtype))
+    return result if axis == -2 else result.transpose(-1, -2)
 
 
 @lru_cache(maxsize=512)
@@ -174,12 +167,12 @@ def _cached_taps(
     with torch.inference_mode(False), torch.no_grad():
         index, weight = _make_taps(length_in, length_out, scale, kernel, antialias, border)
         used = (weight != 0).any(dim=0)
-        return index[:, used].contiguous(), weight[:, used].contiguous()
+        return Taps(index[:, used].contiguous(), weight[:, used].contiguous(), length_in)
 
 
 def _make_taps(
     length_in: int, length_out: int, scale: float, kernel: Kernel, antialias: bool, border: Border
-) -> Taps:
+) -> tuple[Tensor, Tensor]:
     """Index (length_out, taps) int64 and weight (length_out, taps) float64, on the CPU."""
     stretch = scale if antialias and scale < 1 else 1.0
     width = KERNEL_WIDTHS[kernel] / stretch

@@ -13,7 +13,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sr_experiments.losses.features import VGG19Features, used_layers
+from sr_experiments.features.extract import VGG19Features, used_layers
 
 _CRITERIA = {"l1": F.l1_loss, "mse": F.mse_loss}
 

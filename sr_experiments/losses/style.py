@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from sr_experiments.losses.features import VGG19Features, used_layers
+from sr_experiments.features.extract import VGG19Features, used_layers
 
 
 class StyleLoss(nn.Module):

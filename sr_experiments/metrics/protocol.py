@@ -1,10 +1,15 @@
-"""The protocol behind the names `psnr_y`, `ssim_y`, `psnr_rgb` and `ssim_rgb`.
+"""The protocols behind the names `psnr_y`, `ssim_y`, `psnr_rgb` and `ssim_rgb`.
 
 Restored and true image are taken as the 8-bit images that files would hold; `scale` pixels are left out on
 every side; luma is BT.601 in its limited range, computed from the 8-bit RGB and **not** rounded. This is what
 the published numbers of networks that see RGB are measured by (Set5 x4, bicubic from the LR file: 28.4318 dB,
-.81126). Grey images are measured as they are: making RGB of them first would change their range, and add
-.09 dB to the mean of Set14.
+.81126).
+
+Networks that see luma only are handed the luma of the file, rounded to 8 bit, and what they return is
+measured as it is: this is the protocol of the published bicubic row (Set5 x4: 28.4207 dB, .81037).
+
+A grey image file has one channel and is measured on it: RGB made of it has a luma of 16 to 235, whose PSNR
+is 20 log10(255 / 219) = 1.32 dB higher, and Set14, which has one grey image, gains .09 dB on its mean.
 """
 
 from torch import Tensor
@@ -14,18 +19,46 @@ from sr_experiments.metrics.border import check_shapes
 from sr_experiments.metrics.psnr import psnr
 from sr_experiments.metrics.ssim import ssim
 
+_COMMON = "`scale` pixels cut off each side, PSNR at 255, SSIM 11x11 of sigma 1.5, mean over images"
 
-def image_metrics(sr: Tensor, gt: Tensor, *, scale: int) -> dict[str, Tensor]:
+PROTOCOLS: dict[str, str] = {
+    "luma": (
+        "one channel, Y of BT.601 (16 to 235) rounded to 8 bit: LR made from it by MATLAB's bicubic in "
+        f"double without rounding, the net sees nothing else, SR rounded to 8 bit; {_COMMON}"
+    ),
+    "rgb": (
+        "from the 8-bit RGB LR file, SR rounded to 8-bit RGB; _y: Y of BT.601 (16 to 235) in float, not "
+        f"rounded (a grey file on its own channel), _rgb: over the three channels; {_COMMON}"
+    ),
+    "bands": f"from the LR file, SR rounded to 8 bit, over all bands alike; {_COMMON}",
+}
+"""Name -> one line to be printed beside numbers; `protocol_of` says which it is."""
+
+
+def protocol_of(channels: int) -> str:
+    """The name in `PROTOCOLS` of what is measured by when a net sees this many channels.
+
+    Args:
+        channels: Of the net, 1 or more.
+    """
+    assert channels >= 1
+    return {1: "luma", 3: "rgb"}.get(channels, "bands")
+
+
+def image_metrics(sr: Tensor, gt: Tensor, *, scale: int, grey: bool = False) -> dict[str, Tensor]:
     """Measure restored images.
 
     Args:
         sr: (B, C, H, W), white is 1; clamped and rounded to 8 bit here.
         gt: The same shape; rounded to 8 bit as well, which changes 16-bit images only.
         scale: Pixels left out on every side.
+        grey: `gt` is RGB that was made of a grey file by repetition. `psnr_y` and `ssim_y` are then those of
+            the grey images: one channel of `gt`, and of `sr` its luma by BT.601 in the full range,
+            Y = .299 R + .587 G + .114 B, not rounded, which leaves three equal channels what they are.
 
     Returns:
-        float64 (B,) each. RGB: `psnr_y`, `ssim_y`, `psnr_rgb`, `ssim_rgb`. Grey: `psnr_y`, `ssim_y`. Any
-        other number of channels: `psnr_bands`, `ssim_bands` over all of them.
+        float64 (B,) each. RGB: `psnr_y`, `ssim_y`, `psnr_rgb`, `ssim_rgb`. One channel: `psnr_y`, `ssim_y`.
+        Any other number of channels: `psnr_bands`, `ssim_bands` over all of them.
 
     Raises:
         ValueError: If the shapes differ, or the images are too small for the border and the 11x11 window.
@@ -35,12 +68,22 @@ def image_metrics(sr: Tensor, gt: Tensor, *, scale: int) -> dict[str, Tensor]:
     match sr.shape[1]:
         case 1:
             measured = {"y": (sr, gt)}
+        case 3 if grey:
+            measured = {"y": (_full_range_luma(sr), gt[:, :1]), "rgb": (sr, gt)}
         case 3:
             measured = {"y": (rgb_to_y(sr), rgb_to_y(gt)), "rgb": (sr, gt)}
         case _:
+            assert not grey, "a grey file cannot become an image of these bands"
             measured = {"bands": (sr, gt)}
     results: dict[str, Tensor] = {}
     for name, (x, y) in measured.items():
         results[f"psnr_{name}"] = psnr(x, y, border=scale)
         results[f"ssim_{name}"] = ssim(x, y, border=scale)
     return results
+
+
+def _full_range_luma(rgb: Tensor) -> Tensor:
+    """(B, 3, H, W) to (B, 1, H, W): .299 R + .587 G + .114 B."""
+    red, green, blue = (rgb[:, i : i + 1] for i in range(3))
+    # The weights are 1 in sum; written so, equal channels come back without an error in the last bit.
+    return green + 0.299 * (red - green) + 0.114 * (blue - green)

@@ -1,6 +1,7 @@
 """What training procedures share: the net and its average, evaluation, the counter, a safe checkpoint."""
 
 import copy
+from collections.abc import Mapping
 from typing import Any, Protocol, Self, TypedDict, cast
 
 import torch
@@ -9,9 +10,11 @@ from torch import Tensor, nn
 
 from sr_experiments.imaging.pad import run_padded
 from sr_experiments.imaging.resize import imresize
+from sr_experiments.metrics.base import ImageMetric
 from sr_experiments.metrics.per_image import PerImage
 from sr_experiments.metrics.protocol import image_metrics
 from sr_experiments.models.ema import Averaging
+from sr_experiments.models.inference import Inference
 from sr_experiments.nets.base import SRNet
 
 CHECKPOINT_KEY = "sr_experiments"
@@ -50,6 +53,8 @@ class SRModel(LightningModule):
     Args:
         net: The net that is trained.
         ema: Decay of the moving average that validation, test and export use; None trains without one.
+        metrics: Name -> what is measured beside the protocol, such as LPIPS.
+        inference: How whole images go through the net.
 
     Attributes:
         batches: Batches trained so far, counted once per batch whatever the number of optimizers. Sampling
@@ -59,7 +64,14 @@ class SRModel(LightningModule):
         image_rows: After a test: the same per image, on every rank.
     """
 
-    def __init__(self, net: SRNet, *, ema: float | None = 0.999) -> None:
+    def __init__(
+        self,
+        net: SRNet,
+        *,
+        ema: float | None = 0.999,
+        metrics: Mapping[str, ImageMetric] | None = None,
+        inference: Inference | None = None,
+    ) -> None:
         """Copy the net for the average."""
         super().__init__()
         self.net = net
@@ -70,6 +82,9 @@ class SRModel(LightningModule):
         self.config_text = ""
         self.results: dict[str, dict[str, Any]] = {}
         self.image_rows: list[dict[str, Any]] = []
+        self.inference = inference or Inference()
+        # In a plain dict: a metric's own networks are neither trained nor kept in checkpoints.
+        self.metrics = dict(metrics or {})
         self._meters: dict[tuple[str, str], PerImage] = {}
 
     @property
@@ -100,13 +115,23 @@ class SRModel(LightningModule):
 
     def forward(self, lq: Tensor) -> Tensor:
         """The super-resolved image of the judged net."""
-        return self.restore(self.restorer, lq)
+        return self.inference(self.restorer, lq)
 
     # ---- evaluation
 
     def _super_resolve(self, batch: dict[str, Any]) -> Tensor:
-        # In float32 or better whatever the training precision: bfloat16 has 8 bits, as many as the picture.
-        with torch.autocast(self.device.type, enabled=False):
+        # In float32 or better whatever the training precision: bfloat16 has 8 bits, as many as the picture,
+        # and TF32, which a GPU's convolutions use by default, has 10.
+        cudnn = torch.backends.cudnn
+        with (
+            torch.autocast(self.device.type, enabled=False),
+            cudnn.flags(
+                enabled=cudnn.enabled,
+                benchmark=cudnn.benchmark,
+                deterministic=cudnn.deterministic,
+                allow_tf32=False,
+            ),
+        ):
             return self.forward(batch["lq"].to(self.dtype))
 
     def _record(self, dataset: str, index: Tensor, metrics: dict[str, Tensor], prefix: str = "") -> None:
@@ -116,14 +141,20 @@ class SRModel(LightningModule):
                 self._meters[key] = PerImage().to(self.device)
             self._meters[key].update(index, values)
 
+    def _measure(self, sr: Tensor, batch: dict[str, Any]) -> dict[str, Tensor]:
+        gt, lq, grey = batch["gt"], batch["lq"], bool(batch["grey"])
+        measured = image_metrics(sr, gt, scale=self.net.scale, grey=grey)
+        for name, metric in self.metrics.items():
+            measured[name] = metric.to(self.device)(sr, gt, lq=lq)
+        return measured
+
     def on_validation_epoch_start(self) -> None:
         """Forget the last validation."""
         self._meters.clear()
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Measure one whole image."""
-        metrics = image_metrics(self._super_resolve(batch), batch["gt"], scale=self.net.scale)
-        self._record("val", batch["index"], metrics)
+        self._record("val", batch["index"], self._measure(self._super_resolve(batch), batch))
 
     def on_validation_epoch_end(self) -> None:
         """Log the means over images."""
@@ -141,8 +172,7 @@ class SRModel(LightningModule):
         dataset = self._data().test_names[dataloader_idx]
         sr, gt = self._super_resolve(batch), batch["gt"]
         bicubic = imresize(batch["lq"].double(), size=(gt.shape[-2], gt.shape[-1])).float()
-        metrics = image_metrics(sr, gt, scale=self.net.scale)
-        bicubic_metrics = image_metrics(bicubic, gt, scale=self.net.scale)
+        metrics, bicubic_metrics = self._measure(sr, batch), self._measure(bicubic, batch)
         self._record(dataset, batch["index"], metrics)
         self._record(dataset, batch["index"], bicubic_metrics, prefix=_BICUBIC)
         return Restored(

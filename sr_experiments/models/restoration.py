@@ -1,15 +1,17 @@
 """Training a net to restore: one net, one optimizer, one named sum of losses."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sr_experiments.losses.weighted import WeightedSum
+from sr_experiments.metrics.base import ImageMetric
 from sr_experiments.models.base import SRModel
 from sr_experiments.models.schedule import Schedule
-from sr_experiments.nets.base import SRNet
+from sr_experiments.nets.base import EnlargedNet, SRNet
 
 
 class RestorationModel(SRModel):
@@ -21,6 +23,10 @@ class RestorationModel(SRModel):
         optimizer: Makes the optimizer from parameters (a ``_partial_`` in YAML).
         schedule: The learning rate over the run.
         ema: Decay of the moving average that is validated and tested; None for none.
+        layer_rates: Name of a layer -> what its learning rate is multiplied by.
+        clip_by_rate: Clip every gradient to +-(this / learning rate), so that no step is longer than this
+            (VDSR, arXiv:1511.04587, section 3.2: adjustable gradient clipping).
+        metrics: Measured beside the protocol.
     """
 
     def __init__(
@@ -28,33 +34,81 @@ class RestorationModel(SRModel):
         net: SRNet,
         *,
         loss: WeightedSum,
-        optimizer: Callable[[Iterable[Tensor]], Optimizer],
+        optimizer: Callable[[Iterable[Any]], Optimizer],
         schedule: Schedule,
         ema: float | None = 0.999,
+        layer_rates: Mapping[str, float] | None = None,
+        clip_by_rate: float | None = None,
+        metrics: Mapping[str, ImageMetric] | None = None,
     ) -> None:
         """Keep the parts."""
-        super().__init__(net, ema=ema)
+        super().__init__(net, ema=ema, metrics=metrics)
+        if clip_by_rate is not None and not clip_by_rate > 0:
+            raise ValueError(f"model.clip_by_rate={clip_by_rate}: must be positive, or null for no clipping")
         self.loss = loss
         self.make_optimizer = optimizer
         self.schedule = schedule
+        self.layer_rates = _checked_rates(net, layer_rates or {})
+        self.clip_by_rate = clip_by_rate
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """One batch of crops."""
         self.batches += 1
-        lq, gt = batch["lq"].to(self.dtype), batch["gt"].to(self.dtype)  # float64 under precision=64-true
-        sr = self.restore(self.net, lq)
+        sr, gt = self._restore_crops(batch), batch["gt"].to(self.dtype)
         total, terms = cast(tuple[Tensor, dict[str, Tensor]], self.loss(sr, gt))
         self.log("train/loss", total.detach(), batch_size=len(sr))
         self.log_dict({f"train/loss/{name}": value for name, value in terms.items()}, batch_size=len(sr))
         self.log("train/learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"], batch_size=len(sr))
         return total
 
+    def _restore_crops(self, batch: dict[str, Tensor]) -> Tensor:
+        # To the model's dtype: float64 under precision=64-true.
+        if "enlarged" not in batch:
+            return self.restore(self.net, batch["lq"].to(self.dtype))
+        if not isinstance(self.net, EnlargedNet):
+            raise ValueError(
+                f"data.scales trains one set of weights for several scales; {type(self.net).__name__} has an "
+                "upsampler of its own for each. Choose a net that works on the enlarged image, such as "
+                "model=vdsr or model=srcnn, or data.scales=null"
+            )
+        return self.net.refine(batch["enlarged"].to(self.dtype))
+
     def configure_optimizers(self) -> Any:
         """The optimizer over the net's parameters, and its schedule."""
-        optimizer = self.make_optimizer(p for p in self.net.parameters() if p.requires_grad)
+        groups = [list(self.net.get_submodule(name).parameters()) for name in self.layer_rates]
+        rated = {id(parameter) for group in groups for parameter in group}
+        rest = [p for p in self.net.parameters() if p.requires_grad and id(p) not in rated]
+        optimizer = self.make_optimizer([{"params": group} for group in (rest, *groups)])
+        for group, factor in zip(optimizer.param_groups[1:], self.layer_rates.values(), strict=True):
+            group["lr"] *= factor
         return {"optimizer": optimizer, "lr_scheduler": self.schedule.attach(optimizer)}
+
+    def configure_gradient_clipping(self, optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
+        """Clip by the rate, or as the Trainer was told."""
+        if self.clip_by_rate is None:
+            super().configure_gradient_clipping(optimizer, *args, **kwargs)
+            return
+        for group in optimizer.param_groups:
+            if group["lr"] > 0:
+                torch.nn.utils.clip_grad_value_(group["params"], self.clip_by_rate / group["lr"])
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Step, then let the average follow: once per step of the optimizer, also with accumulation."""
         super().optimizer_step(*args, **kwargs)
         self.update_average()
+
+
+def _checked_rates(net: nn.Module, rates: Mapping[str, float]) -> dict[str, float]:
+    """The rates, if every name is a layer with weights and no two lie within one another."""
+    known = [name for name, layer in net.named_modules() if name and any(True for _ in layer.parameters())]
+    for name, factor in rates.items():
+        if name not in known:
+            raise ValueError(
+                f"model.layer_rates.{name}: the net has no such layer with weights; "
+                f"it has {', '.join(known[:12])}{', ...' if len(known) > 12 else ''}"
+            )
+        if not factor >= 0:
+            raise ValueError(f"model.layer_rates.{name}={factor}: must be 0 or more")
+        if any(other.startswith(f"{name}.") for other in rates):
+            raise ValueError(f"model.layer_rates.{name}: another of the layers lies within it")
+    return dict(rates)

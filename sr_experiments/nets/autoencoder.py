@@ -15,11 +15,10 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sr_experiments.nets.base import SRNet
-from sr_experiments.nets.interpolate import Upscale
+from sr_experiments.nets.base import EnlargedNet
 
 
-class Autoencoder(SRNet):
+class Autoencoder(EnlargedNet):
     """Convolutions encode, transposed convolutions decode."""
 
     def __init__(
@@ -56,7 +55,6 @@ class Autoencoder(SRNet):
         multiple = stride ** len(features)
         multiple //= math.gcd(multiple, scale)
         super().__init__(scale=scale, in_channels=in_channels, multiple_of=multiple, minimum=multiple)
-        self.upscale = Upscale(scale=scale)
         widths = [in_channels, *features]
         layers = list(zip(widths, widths[1:], kernels, strict=False))
         self.encoder = nn.ModuleList(
@@ -74,9 +72,9 @@ class Autoencoder(SRNet):
             assert layer.bias is not None
             nn.init.zeros_(layer.bias)
 
-    def forward(self, lq: Tensor) -> Tensor:
-        """Enlarge (B, C, H, W)."""
-        x: Tensor = self.upscale(lq)
+    def refine(self, enlarged: Tensor) -> Tensor:
+        """Map (B, C, H, W) to the same shape."""
+        x = enlarged
         for layer in (*self.encoder, *self.decoder[:-1]):
             x = F.relu(layer(x))
         sr: Tensor = self.decoder[-1](x)

@@ -5,6 +5,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from sr_experiments.nets.interpolate import Upscale
+
 
 class SRNet(nn.Module):
     """A network that enlarges an image by a whole factor.
@@ -44,6 +46,26 @@ class SRNet(nn.Module):
     def forward(self, lq: Tensor) -> Tensor:
         """Enlarge a batch of images."""
         raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+
+class EnlargedNet(SRNet):
+    """A network that works on the bicubically enlarged image, so one set of weights may serve every scale.
+
+    A subclass writes `refine`.
+    """
+
+    def __init__(self, *, scale: int, in_channels: int, multiple_of: int = 1, minimum: int = 1) -> None:
+        """Build the enlargement."""
+        super().__init__(scale=scale, in_channels=in_channels, multiple_of=multiple_of, minimum=minimum)
+        self.upscale = Upscale(scale=scale)
+
+    def forward(self, lq: Tensor) -> Tensor:
+        """Enlarge a batch of images."""
+        return self.refine(self.upscale(lq))
+
+    def refine(self, enlarged: Tensor) -> Tensor:
+        """Restore (B, C, H, W), an image that was enlarged already; same shape."""
+        raise NotImplementedError(f"{type(self).__name__} has no refine")
 
 
 def check_scale(name: str, scale: int, allowed: Collection[int]) -> None:

@@ -1,8 +1,9 @@
 """EDSR and its baseline: Lim et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution".
 
 CVPRW 2017, arXiv:1707.02921; architecture in section 3 and figure 3, sizes in table 1. Keys, mean shift and
-internal range of 255 are those of the authors' PyTorch release (EDSR-PyTorch), whose files load. The final
-``sub_mean`` and ``add_mean`` are buffers here; the release counts their 24 numbers as parameters.
+internal range of 255 are those of the authors' PyTorch release (EDSR-PyTorch), whose files load; so do those
+of BasicSR. ``sub_mean`` and ``add_mean`` are buffers here; the release counts their 24 numbers as
+parameters.
 
 Deviations: any number of channels, not only RGB. Initialisation is PyTorch's default, as in the release.
 """
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from sr_experiments.nets.base import SRNet
 from sr_experiments.nets.blocks import MeanShift, channel_means, conv, pixel_shuffle_upsampler
+from sr_experiments.nets.foreign import Naming, basicsr_ends
 
 
 class ResidualBlock(nn.Module):
@@ -58,12 +60,20 @@ class EDSR(SRNet):
         super().__init__(scale=scale, in_channels=in_channels)
         shift = [value_range * value for value in channel_means(mean, in_channels=in_channels)]
         self.value_range = value_range
+        self.blocks = blocks
         self.sub_mean = MeanShift([-value for value in shift])
         self.add_mean = MeanShift(shift)
         self.head = nn.Sequential(conv(in_channels, features))
         body = [ResidualBlock(features, res_scale=res_scale) for _ in range(blocks)]
         self.body = nn.Sequential(*body, conv(features, features))
         self.tail = nn.Sequential(pixel_shuffle_upsampler(features, scale=scale), conv(features, in_channels))
+
+    @property
+    def foreign_namings(self) -> tuple[Naming, ...]:
+        """BasicSR's, whose means are numbers in the code."""
+        blocks = {r"body\.(\d+)\.conv1": r"body.\1.body.0", r"body\.(\d+)\.conv2": r"body.\1.body.2"}
+        layers = basicsr_ends(blocks=self.blocks) | blocks
+        return (Naming("BasicSR", layers, constants=("sub_mean", "add_mean")),)
 
     def forward(self, lq: Tensor) -> Tensor:
         """Enlarge (B, C, H, W)."""

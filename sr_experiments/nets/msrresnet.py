@@ -2,7 +2,7 @@
 
 Wang et al., "ESRGAN", ECCVW 2018, arXiv:1809.00219, after Ledig et al., arXiv:1609.04802. Keys, the
 bilinear skip, the leaky ReLU of slope 0.1 and the initialisation (He, times 0.1) are those of the authors'
-release (BasicSR ``MSRResNet``), whose files load.
+release (BasicSR ``MSRResNet``), whose files load, as do those with the names of its forerunner mmsr.
 
 Deviation: scale 8 adds a third ``upconv3``; the release stops at 4.
 """
@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from sr_experiments.nets.base import SRNet
 from sr_experiments.nets.blocks import conv, init_kaiming, shuffle_factors
+from sr_experiments.nets.foreign import Naming
 
 
 class ResidualBlock(nn.Module):
@@ -50,6 +51,11 @@ class MSRResNet(SRNet):
         self.conv_hr = conv(features, features)
         self.conv_last = conv(features, in_channels)
         init_kaiming(self)
+
+    @property
+    def foreign_namings(self) -> tuple[Naming, ...]:
+        """The names of mmsr; the others are the same."""
+        return (Naming("mmsr", {r"recon_trunk\.(\d+)\.(conv[12])": r"body.\1.\2", "HRconv": "conv_hr"}),)
 
     def forward(self, lq: Tensor) -> Tensor:
         """Enlarge (B, C, H, W)."""

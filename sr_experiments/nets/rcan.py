@@ -1,8 +1,8 @@
 """RCAN: Zhang et al., "Image Super-Resolution Using Very Deep Residual Channel Attention Networks".
 
 ECCV 2018, arXiv:1807.02758. Keys, mean shift and internal range of 255 are those of the authors' release,
-whose files load (and spandrel opens ours). ``sub_mean`` and ``add_mean`` are buffers here; the release
-counts their 24 numbers as parameters.
+whose files load (and spandrel opens ours); so do those of BasicSR. ``sub_mean`` and ``add_mean`` are buffers
+here; the release counts their 24 numbers as parameters.
 
 Deviations: any number of channels, not only RGB. Initialisation is PyTorch's default, as in the release.
 """
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from sr_experiments.nets.base import SRNet
 from sr_experiments.nets.blocks import MeanShift, channel_means, conv, pixel_shuffle_upsampler
+from sr_experiments.nets.foreign import Naming, basicsr_ends
 
 
 class ChannelAttention(nn.Module):
@@ -100,12 +101,26 @@ class RCAN(SRNet):
             raise ValueError(f"reduction={reduction}: RCAN with {features} features allows 1 to {features}")
         shift = [value_range * value for value in channel_means(mean, in_channels=in_channels)]
         self.value_range = value_range
+        self.groups, self.blocks = groups, blocks
         self.sub_mean = MeanShift([-value for value in shift])
         self.add_mean = MeanShift(shift)
         self.head = nn.Sequential(conv(in_channels, features))
         body = [ResidualGroup(features, blocks=blocks, reduction=reduction) for _ in range(groups)]
         self.body = nn.Sequential(*body, conv(features, features))
         self.tail = nn.Sequential(pixel_shuffle_upsampler(features, scale=scale), conv(features, in_channels))
+
+    @property
+    def foreign_namings(self) -> tuple[Naming, ...]:
+        """BasicSR's, whose means are numbers in the code."""
+        block = r"body\.(\d+)\.residual_group\.(\d+)\.rcab"
+        groups = {
+            rf"{block}\.([02])": r"body.\1.body.\2.body.\3",
+            rf"{block}\.3\.attention\.1": r"body.\1.body.\2.body.3.conv_du.0",
+            rf"{block}\.3\.attention\.3": r"body.\1.body.\2.body.3.conv_du.2",
+            r"body\.(\d+)\.conv": rf"body.\1.body.{self.blocks}",
+        }
+        layers = basicsr_ends(blocks=self.groups) | groups
+        return (Naming("BasicSR", layers, constants=("sub_mean", "add_mean")),)
 
     def forward(self, lq: Tensor) -> Tensor:
         """Enlarge (B, C, H, W)."""

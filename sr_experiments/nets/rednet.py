@@ -15,11 +15,10 @@ import itertools
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sr_experiments.nets.base import SRNet
-from sr_experiments.nets.interpolate import Upscale
+from sr_experiments.nets.base import EnlargedNet
 
 
-class REDNet(SRNet):
+class REDNet(EnlargedNet):
     """RED-Net: a convolutional encoder, its mirror image, and skips between them."""
 
     def __init__(
@@ -47,7 +46,6 @@ class REDNet(SRNet):
         if depth < 1:
             raise ValueError(f"depth={depth}: REDNet needs at least 1 convolution")
         self.skip_step = skip_step
-        self.upscale = Upscale(scale=scale)
         widths = [in_channels, *[features] * depth]
         self.encoder = nn.ModuleList(
             nn.Conv2d(before, after, 3, padding=1) for before, after in itertools.pairwise(widths)
@@ -62,9 +60,8 @@ class REDNet(SRNet):
             assert layer.bias is not None
             nn.init.zeros_(layer.bias)
 
-    def forward(self, lq: Tensor) -> Tensor:
-        """Enlarge (B, C, H, W)."""
-        enlarged: Tensor = self.upscale(lq)
+    def refine(self, enlarged: Tensor) -> Tensor:
+        """Map (B, C, H, W) to the same shape."""
         x, skips = enlarged, {}
         for number, layer in enumerate(self.encoder, start=1):
             x = F.relu(layer(x))

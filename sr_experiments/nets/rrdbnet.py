@@ -2,8 +2,9 @@
 
 Wang et al., "ESRGAN: Enhanced Super-Resolution Generative Adversarial Networks", ECCVW 2018,
 arXiv:1809.00219, section 3.1 and figure 4. Keys are those of the authors' current release (``conv_first``,
-``body.N.rdb1.conv1``, ..., ``conv_last``), whose files load. Initialisation: He, times 0.1, in the dense
-blocks (section 3.1, "smaller initialization"); PyTorch's default elsewhere, as in the release.
+``body.N.rdb1.conv1``, ..., ``conv_last``), whose files load; so do those of both earlier ones.
+Initialisation: He, times 0.1, in the dense blocks (section 3.1, "smaller initialization"); PyTorch's default
+elsewhere, as in the release.
 
 Scale 4 is the paper's. Scales 1 and 2 are Real-ESRGAN's (arXiv:2107.10833, section 3.4): pixels are
 unshuffled by 4 or 2 into channels and then enlarged by 4. Scale 3 enlarges once by 3, as the authors' first
@@ -16,6 +17,7 @@ from torch.nn import functional as F
 
 from sr_experiments.nets.base import SRNet
 from sr_experiments.nets.blocks import conv, init_kaiming, shuffle_factors
+from sr_experiments.nets.foreign import Naming
 
 _RESIDUAL_SCALE = 0.2  # beta of figure 4
 
@@ -86,6 +88,28 @@ class RRDBNet(SRNet):
             self.add_module(f"conv_up{number}", conv(features, features))
         self.conv_hr = conv(features, features)
         self.conv_last = conv(features, in_channels)
+
+    @property
+    def foreign_namings(self) -> tuple[Naming, ...]:
+        """ESRGAN's first names, numbers of a flat list, and its second ones."""
+        # An enlargement takes three places of the list, so what follows it is known by its number alone.
+        first = {
+            r"model\.0": "conv_first",
+            r"model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0": r"body.\1.rdb\2.conv\3",
+            r"model\.1\.sub\.\d+": "conv_body",
+            r"model\.3": "conv_up1",
+            r"model\.6": "conv_up2",
+            r"model\.9": "conv_up3",
+            r"model\.(5|8|11)": "conv_hr",
+            r"model\.(7|10|13)": "conv_last",
+        }
+        second = {
+            r"RRDB_trunk\.(\d+)\.RDB(\d)\.(conv\d)": r"body.\1.rdb\2.\3",
+            "trunk_conv": "conv_body",
+            r"upconv(\d)": r"conv_up\1",
+            "HRconv": "conv_hr",
+        }
+        return Naming("ESRGAN, 2018", first), Naming("ESRGAN, 2019", second)
 
     def forward(self, lq: Tensor) -> Tensor:
         """Enlarge (B, C, H, W)."""

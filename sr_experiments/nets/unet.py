@@ -17,9 +17,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from sr_experiments.nets.base import SRNet
+from sr_experiments.nets.base import EnlargedNet
 from sr_experiments.nets.blocks import conv
-from sr_experiments.nets.interpolate import Upscale
 
 
 class ResidualUnit(nn.Module):
@@ -45,7 +44,7 @@ class ResidualUnit(nn.Module):
         return projected + residual
 
 
-class UNet(SRNet):
+class UNet(EnlargedNet):
     """Residual U-Net: bicubic upscaling plus a residual."""
 
     def __init__(
@@ -66,7 +65,6 @@ class UNet(SRNet):
         multiple = 2 ** (len(features) - 1)
         multiple //= math.gcd(multiple, scale)
         super().__init__(scale=scale, in_channels=in_channels, multiple_of=multiple, minimum=2 * multiple)
-        self.upscale = Upscale(scale=scale)
         pairs = list(itertools.pairwise(features))
         self.first = ResidualUnit(in_channels, features[0], first=True)
         self.down = nn.ModuleList(ResidualUnit(above, below, stride=2) for above, below in pairs)
@@ -76,9 +74,8 @@ class UNet(SRNet):
         self.merge = nn.ModuleList(ResidualUnit(2 * above, above) for above, _ in reversed(pairs))
         self.last = nn.Conv2d(features[0], in_channels, 1)
 
-    def forward(self, lq: Tensor) -> Tensor:
-        """Enlarge (B, C, H, W)."""
-        enlarged: Tensor = self.upscale(lq)
+    def refine(self, enlarged: Tensor) -> Tensor:
+        """Map (B, C, H, W) to the same shape."""
         x: Tensor = self.first(enlarged)
         skips = []
         for down in self.down:

@@ -12,11 +12,10 @@ import itertools
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sr_experiments.nets.base import SRNet
-from sr_experiments.nets.interpolate import Upscale
+from sr_experiments.nets.base import EnlargedNet
 
 
-class VDSR(SRNet):
+class VDSR(EnlargedNet):
     """VDSR: bicubic upscaling plus a deep residual."""
 
     def __init__(
@@ -37,7 +36,6 @@ class VDSR(SRNet):
         super().__init__(scale=scale, in_channels=in_channels)
         if depth < 2:
             raise ValueError(f"depth={depth}: VDSR needs at least 2 convolutions")
-        self.upscale = Upscale(scale=scale)
         widths = [in_channels, *[features] * (depth - 1), in_channels]
         self.convs = nn.ModuleList(
             nn.Conv2d(before, after, 3, padding=1, bias=bias) for before, after in itertools.pairwise(widths)
@@ -48,9 +46,8 @@ class VDSR(SRNet):
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
 
-    def forward(self, lq: Tensor) -> Tensor:
-        """Enlarge (B, C, H, W)."""
-        enlarged: Tensor = self.upscale(lq)
+    def refine(self, enlarged: Tensor) -> Tensor:
+        """Map (B, C, H, W) to the same shape."""
         x = enlarged
         for layer in self.convs[:-1]:
             x = F.relu(layer(x))

@@ -1,5 +1,8 @@
-"""Weight files: opened safely, unwrapped, and loaded as far as they fit."""
+"""Weight files: opened safely, unwrapped, and loaded exactly or as far as they fit."""
 
+import re
+import warnings
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +11,10 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
+
+from sr_experiments.nets.base import SRNet
+from sr_experiments.nets.foreign import translate
+from sr_experiments.nets.misfit import Misfit
 
 _WRAPPERS = ("params_ema", "params", "state_dict", "model")
 _PREFIXES = ("ema.", "net.")
@@ -21,11 +28,13 @@ class LoadReport:
         loaded: Keys that were copied into the network.
         skipped: Keys of the file that were not, and why.
         missing: Keys of the network that the file did not fill.
+        renamed: Keys of the file that another project gave -> the network's own.
     """
 
     loaded: list[str] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    renamed: dict[str, str] = field(default_factory=dict)
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
@@ -69,7 +78,9 @@ def _unwrapped(key: str) -> str:
 
 
 def _torch_load(path: Path) -> Any:
-    return torch.load(path, map_location="cpu", weights_only=True)
+    with warnings.catch_warnings():  # what it can not open it refuses, whatever the protocol
+        warnings.filterwarnings("ignore", message="Detected pickle protocol")
+        return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _load(path: Path, loader: Callable[[Path], Any]) -> Any:
@@ -78,11 +89,40 @@ def _load(path: Path, loader: Callable[[Path], Any]) -> Any:
     except OSError:
         raise  # the disk, not the content
     except Exception as error:  # whatever the bytes of an arbitrary file make an unpickler raise
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ValueError(
             f"{path}: can not be opened as weights. Expected a whole .safetensors file, or tensors saved by "
-            f"torch.save without any other objects (opening such a file runs no code). Found: {reason}"
+            "torch.save without any other objects (opening such a file runs no code). "
+            f"Found: {_what_it_is(path, error)}"
         ) from error
+
+
+def _what_it_is(path: Path, error: Exception) -> str:
+    """What a file that could not be opened seems to be. The loaders' own words advise to open it unsafely."""
+    with path.open("rb") as stream:
+        head = stream.read(256)
+    text = str(error).strip()
+    if not head:
+        return "an empty file"
+    if head.lstrip().startswith(b"<"):
+        return "a web page, as a download leaves it that was answered with an error"
+    if head.startswith(b"version https://git-lfs"):
+        return "a git-lfs pointer instead of the file: fetch it with git lfs pull"
+    if head.startswith(b"PK"):
+        if not zipfile.is_zipfile(path):
+            return "the beginning of a PyTorch file, which breaks off: fetch it again"
+        if path.suffix == ".safetensors":
+            return "a PyTorch file; call it .pth"
+    if path.suffix == ".safetensors":
+        return text.splitlines()[0]
+    if head[8:9] == b"{":
+        return "a safetensors file; call it .safetensors"
+    if "TorchScript" in text:
+        return "a TorchScript program; save its state_dict instead"
+    if named := re.search(r"GLOBAL (\S+)", text):
+        return f"a file that calls {named[1]}; save the state_dict of the net alone"
+    if "Weights only" in text or not text:
+        return "nothing that torch.save wrote"
+    return text.splitlines()[0]
 
 
 def _tensors(path: Path, content: Any) -> dict[str, Tensor]:
@@ -101,21 +141,76 @@ def _tensors(path: Path, content: Any) -> dict[str, Tensor]:
     )
 
 
+class WeightsMisfit(ValueError):
+    """Weights of another network."""
+
+
+def load_exactly(net: SRNet, state: Mapping[str, Tensor], *, source: str) -> None:
+    """Load weights that must be this network's, all of them and nothing else.
+
+    Names that other projects gave are understood (see `nets.foreign`). Where such a project keeps a constant
+    in its code instead of the file, as BasicSR does with EDSR's and RCAN's means, the network's own stays.
+
+    Args:
+        net: The network; unchanged where the weights are refused.
+        state: Key -> tensor, as `read_state_dict` returns it.
+        source: Where the weights are from, for messages.
+
+    Raises:
+        WeightsMisfit: if a tensor is missing, unexpected, or of another shape or kind.
+        ValueError: if one is not finite.
+    """
+    given, own = translate(net, state), net.state_dict()
+    misfit = Misfit(
+        missing=[key for key in own if key not in given.state and key not in given.constants],
+        unexpected=[given.file_keys.get(key, key) for key in given.state if key not in own],
+        wrong={
+            key: (own[key], value)
+            for key, value in given.state.items()
+            if key in own and _misfit(own[key], value) is not None
+        },
+        file_keys=given.file_keys,
+    )
+    if misfit:
+        name, expected = type(net).__name__, len(own) - len(given.constants)
+        raise WeightsMisfit(
+            f"{source}: does not fit {name} with scale={net.scale} and channels={net.in_channels}. "
+            f"Expected {expected} tensors, found {len(state)}.\n{misfit.describe(net)}"
+        )
+    if bad := [given.file_keys.get(key, key) for key, value in given.state.items() if not _finite(value)]:
+        more = f" and {len(bad) - 1} more tensors" if len(bad) > 1 else ""
+        raise ValueError(
+            f"{source}: {bad[0]}{more} contain NaN or infinity: the training that wrote the file diverged, "
+            "or the file is damaged; take an earlier checkpoint or fetch it again"
+        )
+    net.load_state_dict(given.state, strict=False)  # the constants are what is left
+
+
 def load_matching(net: nn.Module, state: Mapping[str, Tensor]) -> LoadReport:
     """Copy what fits by name, shape and kind into a network and say what did not.
 
-    A network of another scale takes all but its upsampler this way.
+    A network of another scale takes all but its upsampler this way. Names that other projects gave are
+    understood (see `nets.foreign`).
 
     Args:
         net: The network; changed in place.
         state: Key -> tensor, as `read_state_dict` returns it.
     """
-    own = net.state_dict()
-    skipped = {key: reason for key, value in state.items() if (reason := _misfit(own.get(key), value))}
-    fitting = {key: value for key, value in state.items() if key not in skipped}
+    own, given = net.state_dict(), translate(net, state)
+    skipped = {
+        key: reason
+        for key, value in given.state.items()
+        if (
+            reason := _misfit(own.get(key), value) or (None if _finite(value) else "contains NaN or infinity")
+        )
+    }
+    fitting = {key: value for key, value in given.state.items() if key not in skipped}
     net.load_state_dict(fitting, strict=False)
     return LoadReport(
-        loaded=list(fitting), skipped=skipped, missing=[key for key in own if key not in fitting]
+        loaded=list(fitting),
+        skipped={given.file_keys.get(key, key): reason for key, reason in skipped.items()},
+        missing=[key for key in own if key not in fitting],
+        renamed={theirs: ours for ours, theirs in given.file_keys.items()},
     )
 
 
@@ -127,4 +222,11 @@ def _misfit(own: Tensor | None, given: Tensor) -> str | None:
         return f"shape {tuple(given.shape)} in the file, {tuple(own.shape)} in the net"
     if own.is_floating_point() != given.is_floating_point() or own.is_complex() != given.is_complex():
         return f"{given.dtype} in the file, {own.dtype} in the net"
+    if given.is_quantized or given.layout != torch.strided:
+        return "quantised or sparse in the file, plain numbers in the net"
     return None
+
+
+def _finite(value: Tensor) -> bool:
+    """Whether no number is NaN or infinite."""
+    return not value.is_floating_point() or bool(value.float().isfinite().all())

@@ -5,12 +5,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from sr_experiments.metrics.protocol import PROTOCOLS, protocol_of
+
 _DECIMALS = {"psnr": 2, "ssim": 4}
-_PROTOCOLS = {
-    1: "one channel, rounded to 8 bit; border of {scale} pixels cropped; mean over images",
-    3: "from RGB rounded to 8 bit; _y is BT.601 luma; border of {scale} pixels cropped; mean over images",
-}
-_BANDS = "all bands, rounded to 8 bit; border of {scale} pixels cropped; mean over images"
 
 
 def print_results(record: dict[str, Any], *, name: str, channels: int) -> None:
@@ -30,7 +27,8 @@ def print_results(record: dict[str, Any], *, name: str, channels: int) -> None:
             table.add_row(dataset if index == 0 else "", metric, *row)
     console.print()
     console.print(table)
-    console.print(_PROTOCOLS.get(channels, _BANDS).format(scale=record["scale"]), style="dim")
+    protocol = protocol_of(channels)
+    console.print(f"{protocol}: {PROTOCOLS[protocol]}", style="dim")
     for note in record["notes"]:
         console.print(f"note: {note}", style="yellow")
     console.print()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from sr_experiments.imaging import resize, rows
 from sr_experiments.imaging.io import list_images, read_image
 from sr_experiments.imaging.resize import KERNEL_WIDTHS, Border, Kernel, imresize, imresize_uint8
 from tests.conftest import benchmark_dir
@@ -127,6 +128,46 @@ def test_float64_equals_the_direct_loop(
     np.testing.assert_allclose(result.numpy(), expected, rtol=0, atol=1e-12)
 
 
+def dense(length: int, length_out: int, scale: float, border: Border) -> np.ndarray:
+    """The matrix of one pass, (length_out, length): what the definition answers to each unit vector."""
+    return resize_vector(np.eye(length), length_out, scale, "bicubic", True, border)
+
+
+# Whole scales, their inverses, a ratio, and two without a period: slices, phases and gathering.
+SCALES = [1 / 8, 1 / 4, 1 / 3, 1 / 2, 0.75, 0.37, 1.71, 2.0, 3.0, 4.0]
+
+
+@pytest.mark.parametrize("border", ["symmetric", "replicate"])
+@pytest.mark.parametrize("scale", SCALES)
+def test_equal_to_a_dense_matrix_on_both_sides(scale: float, border: Border) -> None:
+    """R X C^T, and its gradient R^T G C, for an image whose interior is much larger than its borders."""
+    image = np.random.default_rng(3).random((2, 3, 83, 61))
+    size = (math.ceil(83 * scale), math.ceil(61 * scale))
+    left, right = dense(83, size[0], scale, border), dense(61, size[1], scale, border)
+    x = torch.from_numpy(image).requires_grad_()
+    result = imresize(x, scale=scale, border=border)
+    np.testing.assert_allclose(result.detach().numpy(), left @ image @ right.T, rtol=0, atol=1e-12)
+    upstream = np.random.default_rng(4).standard_normal((2, 3, *size))
+    (gradient,) = torch.autograd.grad(result, x, torch.from_numpy(upstream))
+    np.testing.assert_allclose(gradient.numpy(), left.T @ upstream @ right, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_neither_slices_nor_blocks_change_a_bit(scale: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sum is taken in the same order whichever way its rows are found."""
+    image = torch.rand(2, 3, 97, 64, dtype=torch.float64)
+    pixels = (255 * image).to(torch.uint8)
+    whole = imresize(image, scale=scale), imresize_uint8(pixels, scale=scale)
+    for block in (1, 100, 1000):
+        monkeypatch.setattr(rows, "_BLOCK", block)
+        assert torch.equal(imresize(image, scale=scale), whole[0])
+        assert torch.equal(imresize_uint8(pixels, scale=scale), whole[1])
+    monkeypatch.setattr(rows, "_LONGEST_PERIOD", 0)
+    monkeypatch.setattr(resize, "_cached_taps", resize._cached_taps.__wrapped__)
+    assert torch.equal(imresize(image, scale=scale), whole[0])
+    assert torch.equal(imresize_uint8(pixels, scale=scale), whole[1])
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (2, 3)])
 @pytest.mark.parametrize("size", [(1, 1), (5, 2), (3, 20)])
 def test_images_smaller_than_the_kernel(shape: tuple[int, int], size: tuple[int, int]) -> None:
@@ -194,6 +235,14 @@ def test_batch_dimensions_and_memory_layout_do_not_matter() -> None:
     assert imresize(image[0, 0, 0], scale=0.5).is_contiguous()
 
 
+@pytest.mark.parametrize("channels", [1, 2, 5, 31])
+def test_any_number_of_channels(channels: int) -> None:
+    pixels = torch.randint(0, 256, (channels, 33, 26), dtype=torch.uint8)
+    for scale in (1 / 3, 2):
+        alone = torch.cat([imresize_uint8(band[None], scale=scale) for band in pixels])
+        assert torch.equal(imresize_uint8(pixels, scale=scale), alone)
+
+
 def test_a_scale_without_change_is_the_identity() -> None:
     image = torch.rand(3, 8, 8)
     assert torch.equal(imresize(image, scale=1.0), image)
@@ -218,6 +267,28 @@ def test_autocast_changes_nothing() -> None:
 def test_gradient(scale: float) -> None:
     image = torch.rand(2, 5, 6, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: imresize(x, scale=scale), image)
+
+
+@pytest.mark.parametrize("scale", [1 / 3, 0.6, 3.0])
+def test_gradient_of_the_gradient(scale: float) -> None:
+    image = torch.rand(9, 7, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradgradcheck(lambda x: imresize(x, scale=scale).square(), image)
+
+
+@pytest.mark.parametrize("kernel", list(KERNEL_WIDTHS))
+def test_gradient_where_pixels_go_unused(kernel: Kernel) -> None:
+    """Without antialiasing most pixels of the image take no part: their gradient is zero, not garbage."""
+    image = torch.rand(24, 20, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: imresize(x, scale=0.25, kernel=kernel, antialias=False), image)
+
+
+def test_a_gradient_of_any_layout() -> None:
+    image = torch.rand(3, 40, 36, dtype=torch.float64, requires_grad=True)
+    result = imresize(image, scale=0.25)
+    (expanded,) = torch.autograd.grad(result.sum(), image, retain_graph=True)
+    (plain,) = torch.autograd.grad(result, image, torch.ones_like(result))
+    assert torch.equal(expanded, plain)
+    assert expanded.sum().item() == pytest.approx(3 * 10 * 9, abs=1e-10)  # a constant keeps its mean
 
 
 def test_weights_made_in_inference_mode_can_train_afterwards() -> None:

@@ -138,6 +138,41 @@ def test_a_real_process_without_images(tmp_path: Path) -> None:
     assert (tmp_path / "mean").read_text() == repr(own)
 
 
+def images_of_rank(rank: int, folder: str) -> tuple[float, dict[int, float]]:
+    """Rank 0 has a perfect image, rank 1 one image that rank 0 has too, and another."""
+    dist.init_process_group(
+        "gloo",
+        init_method=f"file://{folder}/rendezvous",
+        rank=rank,
+        world_size=2,
+        timeout=timedelta(seconds=120),
+    )
+    try:
+        metric = filled([[(0, 30.0), (3, math.inf)], [(0, 30.0), (1, 29.5)]][rank])
+        perfect = float(metric.compute())
+        broken = filled([[(0, 30.0)], [(5, math.nan)]][rank])
+        return perfect, metric.gathered() | {-1: float(broken.compute())}
+    finally:
+        dist.destroy_process_group()
+
+
+def second_rank(folder: str) -> None:
+    Path(folder, "second").write_text(repr(images_of_rank(1, folder)))
+
+
+@pytest.mark.skipif(not dist.is_gloo_available(), reason="torch was built without gloo")
+def test_two_real_processes_agree_on_perfect_and_broken_images(tmp_path: Path) -> None:
+    other = multiprocessing.get_context("spawn").Process(target=second_rank, args=(str(tmp_path),))
+    other.start()
+    mean, rows = images_of_rank(0, str(tmp_path))
+    other.join(timeout=60)
+    assert other.exitcode == 0
+    assert (tmp_path / "second").read_text() == repr((mean, rows))
+    assert mean == math.inf
+    assert math.isnan(rows.pop(-1)), "one NaN, on whichever device, is the mean's"
+    assert rows == {0: 30.0, 1: 29.5, 3: math.inf}
+
+
 def test_every_image_by_its_index() -> None:
     """What ``per_image.csv`` is written from: unordered, doubled, and from another device."""
     metric = filled([(4, 30.0), (0, 31.0), (4, 30.0)])

@@ -7,10 +7,13 @@ import pytest
 import torch
 from scipy.signal import convolve2d
 
+from sr_experiments.imaging.io import read_image
+from sr_experiments.imaging.resize import imresize
 from sr_experiments.metrics.border import without_border
-from sr_experiments.metrics.protocol import image_metrics
+from sr_experiments.metrics.protocol import PROTOCOLS, image_metrics, protocol_of
 from sr_experiments.metrics.psnr import psnr
 from sr_experiments.metrics.ssim import ssim
+from tests.conftest import benchmark_dir
 
 
 def images(channels: int = 3, batch: int = 3, noise: float = 0.1) -> tuple[torch.Tensor, torch.Tensor]:
@@ -60,6 +63,22 @@ def test_psnr_and_ssim(channels: int, border: int) -> None:
             assert result[b].item() == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("dataset", "name"), [("Set5", "butterfly"), ("Set5", "woman"), ("Set14", "img_003")]
+)
+def test_psnr_and_ssim_of_real_images(dataset: str, name: str) -> None:
+    """A photograph against itself blurred; unrounded, so that no digit is hidden by the rounding."""
+    folder = benchmark_dir(dataset) if dataset == "Set14" else benchmark_dir(dataset, "HR", "x4")
+    gt = torch.from_numpy(read_image(folder / f"{name}.png")).permute(2, 0, 1)[None].double() / 255
+    height, width = (side // 4 * 4 for side in gt.shape[-2:])
+    gt = gt[..., :height, :width]
+    sr = imresize(imresize(gt, scale=0.25), scale=4)
+    x, y = ([c[4:-4, 4:-4] * 255 for c in image[0].numpy()] for image in (sr, gt))
+    assert psnr(sr, gt, border=4).item() == pytest.approx(psnr_reference(np.stack(x), np.stack(y)), abs=1e-9)
+    expected = float(np.mean([ssim_reference(*pair) for pair in zip(x, y, strict=True)]))
+    assert ssim(sr, gt, border=4).item() == pytest.approx(expected, abs=1e-9)
+
+
 @pytest.mark.parametrize("scale", [2, 3])
 def test_protocol_of_rgb(scale: int) -> None:
     sr, gt = images()
@@ -89,6 +108,42 @@ def test_grey_images_are_measured_as_they_are() -> None:
     x, y = levels(sr[0, 0])[2:-2, 2:-2], levels(gt[0, 0])[2:-2, 2:-2]
     assert result["psnr_y"][0].item() == pytest.approx(psnr_reference(x, y), abs=1e-9)
     assert result["ssim_y"][0].item() == pytest.approx(ssim_reference(x, y), abs=1e-9)
+
+
+def test_rgb_made_of_a_grey_file_is_measured_on_grey() -> None:
+    """The net may return three different channels: they count by luma of the full range."""
+    sr, grey_gt = images(3)[0], images(1)[1]
+    result = image_metrics(sr, grey_gt.repeat(1, 3, 1, 1), scale=2, grey=True)
+    assert list(result) == ["psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb"]
+    for b in range(3):
+        x = np.tensordot([0.299, 0.587, 0.114], levels(sr[b]), axes=(0, 0))[2:-2, 2:-2]
+        y = levels(grey_gt[b, 0])[2:-2, 2:-2]
+        assert result["psnr_y"][b].item() == pytest.approx(psnr_reference(x, y), abs=1e-9)
+        assert result["ssim_y"][b].item() == pytest.approx(ssim_reference(x, y), abs=1e-9)
+    as_before = image_metrics(sr, grey_gt.repeat(1, 3, 1, 1), scale=2)
+    for name in ("psnr_rgb", "ssim_rgb"):
+        assert torch.equal(result[name], as_before[name])
+    one = images(1)
+    for name, value in image_metrics(*one, scale=2, grey=True).items():
+        assert torch.equal(value, image_metrics(*one, scale=2)[name]), "one channel is grey anyway"
+
+
+def test_every_grey_level_survives_its_luma() -> None:
+    """Not by a bit off, or a perfect grey image would not have an infinite PSNR."""
+    ramp = (torch.arange(256.0) / 255).view(1, 1, 16, 16).repeat(1, 3, 1, 1)
+    assert image_metrics(ramp, ramp, scale=2, grey=True)["psnr_y"].item() == math.inf
+
+
+@pytest.mark.parametrize(
+    ("channels", "name"), [(1, "luma"), (2, "bands"), (3, "rgb"), (4, "bands"), (31, "bands")]
+)
+def test_what_is_printed_beside_a_number(channels: int, name: str) -> None:
+    assert protocol_of(channels) == name
+    line = PROTOCOLS[name]
+    assert "`scale` pixels cut off each side" in line
+    assert "mean over images" in line
+    assert "8 bit" in line or "8-bit" in line
+    assert "\n" not in line
 
 
 @pytest.mark.parametrize("channels", [2, 4, 8])

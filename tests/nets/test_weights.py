@@ -1,6 +1,9 @@
 """Weight files of every wrapping, and files that are none."""
 
+import math
 import pickle
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +12,16 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from sr_experiments.nets.base import SRNet
 from sr_experiments.nets.edsr import EDSR
-from sr_experiments.nets.weights import load_matching, read_state_dict
+from sr_experiments.nets.espcn import ESPCN
+from sr_experiments.nets.msrresnet import MSRResNet
+from sr_experiments.nets.rcan import RCAN
+from sr_experiments.nets.rrdbnet import RRDBNet
+from sr_experiments.nets.srcnn import SRCNN
+from sr_experiments.nets.srvgg import SRVGG
+from sr_experiments.nets.vdsr import VDSR
+from sr_experiments.nets.weights import load_exactly, load_matching, read_state_dict
 
 STATE = {"a.weight": torch.ones(2, 3), "a.bias": torch.zeros(2)}
 
@@ -108,6 +119,58 @@ def test_truncated_and_foreign_files(tmp_path: Path, suffix: str) -> None:
             read_state_dict(path)
 
 
+def saved(content: Any, path: Path, **options: Any) -> bytes:
+    torch.save(content, path, **options)
+    return path.read_bytes()
+
+
+def test_what_was_found_instead(tmp_path: Path) -> None:
+    """Torch's own words advise to open the file with `weights_only=False`; ours do not."""
+    large = {"a": torch.ones(1000)}
+    zipped = saved(large, tmp_path / "a.pth")
+    legacy = saved(large, tmp_path / "b.pth", _use_new_zipfile_serialization=False)
+    save_file(large, tmp_path / "a.safetensors")
+    tensors = (tmp_path / "a.safetensors").read_bytes()
+    script = tmp_path / "script.pt"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tracing is deprecated
+        torch.jit.trace(nn.Linear(2, 2), torch.ones(1, 2)).save(str(script))
+    cases: list[tuple[str, bytes, str]] = [
+        ("pth", b"", "an empty file"),
+        ("safetensors", b"", "an empty file"),
+        (
+            "pth",
+            b"\n<!DOCTYPE html><html><body>Not found</body></html>",
+            "a web page, as a download leaves it",
+        ),
+        ("safetensors", b"<html><body>Not found</body></html>", "a web page, as a download leaves it"),
+        ("pth", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a git-lfs pointer instead"),
+        ("pth", zipped[: len(zipped) // 2], "the beginning of a PyTorch file, which breaks off"),
+        ("safetensors", zipped[: len(zipped) // 2], "the beginning of a PyTorch file, which breaks off"),
+        ("pth", legacy[:-100], "unexpected EOF, expected 100 more bytes"),
+        ("safetensors", zipped, "a PyTorch file; call it .pth"),
+        ("pth", tensors, "a safetensors file; call it .safetensors"),
+        ("safetensors", tensors[:-8], "Error while deserializing header"),
+        ("safetensors", (10**9).to_bytes(8, "little") + tensors[8:], "Error while deserializing header"),
+        ("safetensors", tensors[:8] + b"x" + tensors[9:], "Error while deserializing header"),
+        ("pth", script.read_bytes(), "a TorchScript program; save its state_dict instead"),
+        (
+            "pth",
+            saved(nn.Linear(2, 2), tmp_path / "m.pth"),
+            "a file that calls torch.nn.modules.linear.Linear",
+        ),
+        ("pth", pickle.dumps({"a": [1, 2]}, protocol=4), "nothing that torch.save wrote"),
+        ("pth", b"8BPS" + bytes(60), "nothing that torch.save wrote"),
+    ]
+    for suffix, content, found in cases:
+        path = tmp_path / f"weights.{suffix}"
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="can not be opened as weights") as caught:
+            read_state_dict(path)
+        assert f"Found: {found}" in str(caught.value)
+        assert "weights_only" not in str(caught.value), found
+
+
 @pytest.mark.parametrize(
     ("content", "found"),
     [
@@ -183,3 +246,135 @@ def test_files_without_the_mean_shift_load() -> None:
     report = load_matching(net, state)
     assert report.skipped == {}
     assert report.missing == ["sub_mean.weight", "sub_mean.bias", "add_mean.weight", "add_mean.bias"]
+
+
+def test_weights_with_infinities_are_not_started_from() -> None:
+    linear = nn.Linear(2, 2)
+    report = load_matching(linear, {"weight": torch.full((2, 2), math.nan), "bias": torch.ones(2)})
+    assert report.skipped == {"weight": "contains NaN or infinity"}
+    assert report.missing == ["weight"]
+    assert torch.isfinite(linear.weight).all()
+
+
+# load_exactly
+
+
+def refusal(net: SRNet, state: dict[str, Tensor]) -> str:
+    """What is said; and the net must be as it was."""
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    with pytest.raises(ValueError, match=r"^x\.pth: ") as caught:
+        load_exactly(net, state, source="x.pth")
+    for key, value in net.state_dict().items():
+        assert torch.equal(value, before[key]), key
+    return str(caught.value)
+
+
+def test_exactly_the_weights() -> None:
+    """Also from other floating types."""
+    torch.manual_seed(0)
+    source, net = (EDSR(scale=2, features=4, blocks=1) for _ in range(2))
+    load_exactly(net, {key: value.double() for key, value in source.state_dict().items()}, source="x.pth")
+    for key, value in net.state_dict().items():
+        assert value.dtype == torch.float32
+        assert torch.equal(value, source.state_dict()[key])
+
+
+def test_a_refusal_says_what_was_expected_and_found() -> None:
+    net = SRCNN(scale=2, in_channels=1, kernels=(9, 5, 5))
+    state = SRCNN(scale=2, in_channels=1, kernels=(9, 1, 5)).state_dict()
+    del state["conv1.bias"]
+    state["extra"] = torch.zeros(1)
+    assert refusal(net, state) == (
+        "x.pth: does not fit SRCNN with scale=2 and channels=1. Expected 6 tensors, found 6.\n"
+        "  1 missing: conv1.bias\n"
+        "  1 unexpected: extra\n"
+        "  1 of another shape or kind: conv2.weight: expected (32, 64, 5, 5), found (32, 64, 1, 1)"
+    )
+
+
+def test_a_refusal_names_the_first_few() -> None:
+    net = EDSR(scale=2, features=4, blocks=2)
+    state = EDSR(scale=2, features=4, blocks=9).state_dict()
+    assert refusal(net, state) == (
+        "x.pth: does not fit EDSR with scale=2 and channels=3. Expected 20 tensors, found 48.\n"
+        "  2 missing: body.2.weight, body.2.bias\n"
+        "  30 unexpected: body.2.body.0.weight, body.2.body.0.bias, body.2.body.2.weight, "
+        "body.2.body.2.bias, and 26 more"
+    )
+
+
+def test_a_wrong_kind_of_number_is_refused() -> None:
+    net = SRCNN(scale=2, in_channels=1)
+    state = net.state_dict()
+    message = refusal(net, state | {"conv1.bias": torch.zeros(64, dtype=torch.int64)})
+    assert "conv1.bias: expected torch.float32, found torch.int64" in message
+    message = refusal(net, state | {"conv1.bias": torch.zeros(64).to_sparse()})
+    assert "conv1.bias: expected torch.float32, found torch.float32 torch.sparse_coo" in message
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_weights_that_are_not_finite_are_refused(value: float) -> None:
+    net = SRCNN(scale=2, in_channels=1)
+    state = {key: tensor.clone() for key, tensor in net.state_dict().items()}
+    state["conv2.weight"][3, 1, 2, 2] = value
+    assert refusal(net, state).startswith(
+        "x.pth: conv2.weight contain NaN or infinity: the training that wrote"
+    )
+    state["conv3.bias"][0] = value
+    assert refusal(net, state).startswith("x.pth: conv2.weight and 1 more tensors contain NaN or infinity")
+
+
+def small(kind: Callable[..., SRNet], **values: Any) -> Callable[..., SRNet]:
+    return lambda scale=4, in_channels=3, **others: kind(
+        **{"scale": scale, "in_channels": in_channels} | values | others
+    )
+
+
+SMALL: dict[str, Callable[..., SRNet]] = {
+    "edsr": small(EDSR, features=8, blocks=2),
+    "rcan": small(RCAN, features=8, groups=1, blocks=1, reduction=2),
+    "msrresnet": small(MSRResNet, features=8, blocks=1),
+    "rrdbnet": small(RRDBNet, features=8, blocks=1, growth=4),
+    "srvgg": small(SRVGG, features=8, convolutions=2),
+    "srcnn": small(SRCNN),
+    "vdsr": small(VDSR, features=8, depth=4),
+    "espcn": small(ESPCN),
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(("ours", "found"), [(3, 1), (1, 3), (3, 4), (1, 2)])
+def test_a_hint_at_the_number_of_channels(name: str, ours: int, found: int) -> None:
+    build = SMALL[name]
+    message = refusal(build(in_channels=ours), build(in_channels=found).state_dict())
+    has = f"{found} channel" if found == 1 else f"{found} channels"
+    assert message.endswith(
+        f"\n  Only the number of channels differs: the file's net has {has}. Give channels={found}."
+    )
+
+
+@pytest.mark.parametrize("name", sorted(set(SMALL) - {"srcnn", "vdsr"}))
+@pytest.mark.parametrize(("ours", "found"), [(2, 4), (4, 2), (3, 2), (2, 3), (3, 4), (8, 2)])
+def test_a_hint_at_the_scale(name: str, ours: int, found: int) -> None:
+    build = SMALL[name]
+    message = refusal(build(scale=ours), build(scale=found).state_dict())
+    hint = f"\n  Only the enlarging part differs: the file's net has another scale than scale={ours}."
+    assert message.endswith(hint)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_no_hint_where_something_else_differs(name: str) -> None:
+    """A wider net doubles sides just as a net of two channels does."""
+    wide: dict[str, Any] = {"features": {"srcnn": (128, 64), "espcn": 128}.get(name, 16)}
+    for channels in (1, 3):
+        build = SMALL[name]
+        message = refusal(build(in_channels=channels), build(in_channels=channels, **wide).state_dict())
+        assert "Only" not in message
+        state = build(in_channels=3 - channels // 2).state_dict()
+        state["extra"] = torch.zeros(1)
+        assert "number of channels" not in refusal(build(in_channels=channels), state)
+
+
+def test_another_architecture() -> None:
+    message = refusal(SMALL["vdsr"](), SMALL["rrdbnet"]().state_dict())
+    assert message.endswith("\n  Not one name is shared: these are weights of another architecture.")

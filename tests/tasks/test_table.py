@@ -19,12 +19,12 @@ def test_it_shows_net_bicubic_gain_protocol_and_notes(capsys: pytest.CaptureFixt
     assert ("29.50" in row, "30.01" in row, "+0.51" in row) == (True, True, True)
     assert "-0.0100" in next(line for line in text.splitlines() if "ssim_y" in line)
     assert "DEMO RUN" in text
-    assert "BT.601 luma; border of 4 pixels cropped" in text
+    assert "rgb: from the 8-bit RGB LR file" in text
     assert "note: random features were used" in text
     assert max(map(len, text.splitlines())) <= 80
 
 
-@pytest.mark.parametrize(("channels", "words"), [(1, "one channel"), (7, "all bands")])
+@pytest.mark.parametrize(("channels", "words"), [(1, "luma: one channel"), (7, "over all bands")])
 def test_the_protocol_is_the_one_of_the_channels(
     channels: int, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

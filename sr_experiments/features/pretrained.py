@@ -1,4 +1,4 @@
-"""Weight files of published networks: found, fetched, verified and read.
+"""Files of published networks: found, fetched, verified and read.
 
 Looked for in this order: the file that the config names, torch hub's cache ($TORCH_HOME/hub/checkpoints), a
 download into that cache. torchvision puts the first digits of a file's sha256 into its name. A cached file
@@ -24,8 +24,19 @@ from torch import Tensor
 
 _log = logging.getLogger(__name__)
 
+HANDLES = "loss.terms.NAME.loss.weights=FILE (in a loss) or metric.NAME.weights=FILE (in a metric)"
+"""How a weight file is named on the command line."""
+
 DOWNLOAD_TIMEOUT = 10.0
 """Seconds without an answer or another byte after which a download is given up."""
+
+
+class NotAtHand(ValueError):
+    """A published file that is needed is not on this machine, and was not to be downloaded.
+
+    A metric that raises it can not be measured; whoever asked for several may go on with the others. The
+    message names the file, and where to put it.
+    """
 
 
 @dataclass(frozen=True)
@@ -48,7 +59,12 @@ class Published:
     @property
     def cached(self) -> Path:
         """Where torch hub keeps the file, be it there or not."""
-        return Path(torch.hub.get_dir()) / "checkpoints" / self.filename
+        return cache_folder() / self.filename
+
+
+def cache_folder() -> Path:
+    """torch hub's folder of weight files: `$TORCH_HOME/hub/checkpoints`, be it there or not."""
+    return Path(torch.hub.get_dir()) / "checkpoints"
 
 
 def find_weights(published: Published, *, file: str | None, download: bool) -> Path | None:
@@ -113,7 +129,7 @@ def read_weights(path: Path, *, name: str, shapes: Mapping[str, tuple[int, ...]]
             found = f"it is {tuple(tensor.shape)}" if isinstance(tensor, Tensor) else "it is not there"
             raise ValueError(
                 f"{path} does not hold the weights of {name}: {key} should have the shape {shape}, and "
-                f"{found}; give a state dict of torchvision's {name}"
+                f"{found}; give the file that was published"
             )
     return {key: state[key].float() for key in shapes}
 
@@ -126,7 +142,7 @@ def _verify(path: Path, published: Published) -> None:
         raise ValueError(
             f"{path} is not the published file of {published.name}: its sha256 begins with {begins}, not "
             f"{published.sha256_prefix}. Delete it, and a run that may go online downloads it again; or put "
-            "the right file in its place; or name a file of your own with loss.terms.NAME.loss.weights=FILE"
+            f"the right file in its place; or name a file of your own with {HANDLES}"
         )
 
 
@@ -157,8 +173,8 @@ def _download(published: Published) -> None:
         raise ValueError(
             f"the weights of {published.name} are not to be had: {cached} does not exist, and the download "
             f"from {published.url} failed ({error or type(error).__name__}). Three ways to mend it: put "
-            f"{published.filename} into {cached.parent}; name a file with "
-            "loss.terms.NAME.loss.weights=FILE; or go online and start again"
+            f"{published.filename} into {cached.parent}; name a file with {HANDLES}; or go online and start "
+            "again"
         ) from error
 
 

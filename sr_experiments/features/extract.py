@@ -1,7 +1,7 @@
-"""Features of pretrained classifiers, for the losses that compare pictures by them.
+"""Features of pretrained classifiers, for the losses and metrics that compare pictures by them.
 
 The weights come from a file, torch hub's cache or a download, in this order (pretrained.py). Where there are
-none, a demonstration may go on with random features; any other run stops.
+none, a demonstration may train on random features, a metric is not measured, and any other run stops.
 
 What random features can do: convolutions with random weights still answer to edges, colours and repetition
 around a place (a shallow one is enough to synthesise textures: Ustyuzhaninov et al., arXiv:1606.00021), equal
@@ -16,9 +16,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from sr_experiments.losses.frozen import Frozen
-from sr_experiments.losses.pretrained import find_weights, read_weights
-from sr_experiments.losses.trunks import VGG19, Activation, Architecture, Conv, Pool, Trunk
+from sr_experiments.features.frozen import Frozen
+from sr_experiments.features.pretrained import HANDLES, NotAtHand, find_weights, read_weights
+from sr_experiments.features.trunks import VGG19, Activation, Architecture, Conv, Pool, Pooling, Trunk
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +28,7 @@ class FrozenFeatures(nn.Module):
 
     Attributes:
         notes: One sentence if the features are random, nothing if they are not.
+        minimum: Side in pixels of the smallest image that the deepest layer can take.
     """
 
     def __init__(
@@ -36,7 +37,9 @@ class FrozenFeatures(nn.Module):
         *,
         taps: Mapping[str, int],
         weights: str | None,
-        random_features: bool,
+        random_features: bool = False,
+        download: bool = True,
+        pooling: Pooling = "max",
     ) -> None:
         """Find the weights and build the trunk.
 
@@ -45,18 +48,27 @@ class FrozenFeatures(nn.Module):
             taps: Name -> number of the layer whose output is wanted under this name.
             weights: A weight file; None for the cache, then a download.
             random_features: Go on with random weights if the cache has none, without going online.
+            download: Go online if the cache has none.
+            pooling: How the trunk shrinks: `max` is how it was trained, `l2` how DISTS has it.
 
         Raises:
             FileNotFoundError: `weights` names no file.
+            NotAtHand: Nothing is named, the cache has no weights, and none may be downloaded or drawn.
             ValueError: No weights are to be had, or the file is not this network's.
         """
         super().__init__()
         published = architecture.published
         self.notes: list[str] = []
         self._name = published.name
-        self._minimum = architecture.smallest(max(taps.values()))
-        trunk = Trunk(architecture, taps=taps)
-        path = find_weights(published, file=weights, download=not random_features)
+        self.minimum = architecture.smallest(max(taps.values()), pooling=pooling)
+        trunk = Trunk(architecture, taps=taps, pooling=pooling)
+        path = find_weights(published, file=weights, download=download and not random_features)
+        if path is None and not random_features:
+            raise NotAtHand(
+                f"the ImageNet weights of {published.name} are not at hand: put {published.filename} "
+                f"({published.url}) into {published.cached.parent}; or name a file with {HANDLES}; or, in a "
+                "metric, let metric.NAME.download=true fetch it"
+            )
         if path is None:
             trunk.randomise()
             self.notes.append(
@@ -83,9 +95,9 @@ class FrozenFeatures(nn.Module):
                 f"{self._name} judges images of 1 band (grey) or 3 (RGB), and these have {bands}: take a "
                 "loss without pretrained features, such as loss=l1 or loss=ssim"
             )
-        if min(height, width) < self._minimum:
+        if min(height, width) < self.minimum:
             raise ValueError(
-                f"the chosen layers of {self._name} need images of at least {self._minimum} pixels a side, "
+                f"the chosen layers of {self._name} need images of at least {self.minimum} pixels a side, "
                 f"and these are {height}x{width}: take larger patches or shallower layers"
             )
         rgb = image.to(self._trunk.dtype).expand(-1, 3, -1, -1)

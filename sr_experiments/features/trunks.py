@@ -1,4 +1,4 @@
-"""The convolutional trunks of ImageNet classifiers, as far as a loss looks into them: VGG16, VGG19, AlexNet.
+"""The convolutional trunks of ImageNet classifiers, as far as anybody looks into them: VGG16, VGG19, AlexNet.
 
 VGG: Simonyan and Zisserman, arXiv:1409.1556, table 1, columns D and E. AlexNet: Krizhevsky, arXiv:1404.5997,
 as torchvision has it. Keys and numbers are those of torchvision's `features`, so its weight files fit. Unlike
@@ -9,12 +9,14 @@ classifier nor draws from torch's global generator.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import AlexNet_Weights, VGG16_Weights, VGG19_Weights
 
-from sr_experiments.losses.pretrained import Published
+from sr_experiments.features.pretrained import Published
 
 RANDOM_SEED = 2014
 """Seed of random weights: the same in every run, whatever the run's own seed."""
@@ -48,6 +50,7 @@ class Activation:
 
 
 Layer = Conv | Pool | Activation
+Pooling = Literal["max", "l2"]
 
 
 @dataclass(frozen=True)
@@ -71,14 +74,40 @@ class Architecture:
                 shapes[f"features.{number}.bias"] = (layer.outputs,)
         return shapes
 
-    def smallest(self, number: int) -> int:
+    def smallest(self, number: int, *, pooling: Pooling = "max") -> int:
         """Side in pixels of the smallest image of which something is left after layer `number`."""
         side = 1
         for layer in reversed(self.layers[: number + 1]):
-            if isinstance(layer, Conv | Pool):
+            if isinstance(layer, Pool) and pooling == "l2":
+                side = 2 * side - 1  # L2Pool's output is half the side, rounded up
+            elif isinstance(layer, Conv | Pool):
                 padding = layer.padding if isinstance(layer, Conv) else 0
                 side = max(1, (side - 1) * layer.stride + layer.kernel - 2 * padding)
         return side
+
+
+class L2Pool(nn.Module):
+    """Halves the sides by a weighted root mean square: anti-aliased, where a maximum is not.
+
+    DISTS, arXiv:2004.07728, section 3.1: `sqrt(g * (x . x))` with a Hanning window g, which is (1, 2, 1)/4
+    along each axis. The small number under the root is that of the authors' code; it keeps the gradient
+    finite.
+    """
+
+    window: Tensor
+
+    def __init__(self) -> None:
+        """Make the window."""
+        super().__init__()
+        line = torch.tensor([0.25, 0.5, 0.25], dtype=torch.float32, device="cpu")
+        self.register_buffer("window", torch.outer(line, line)[None, None], persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, C, ceil(H / 2), ceil(W / 2)) of (B, C, H, W); beyond the border there are zeros."""
+        channels = x.shape[1]
+        kernel = self.window.expand(channels, -1, -1, -1)
+        power = F.conv2d(x.square(), kernel, stride=2, padding=1, groups=channels)
+        return (power + 1e-12).sqrt()
 
 
 class Trunk(nn.Module):
@@ -87,17 +116,21 @@ class Trunk(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, architecture: Architecture, *, taps: Mapping[str, int]) -> None:
+    def __init__(
+        self, architecture: Architecture, *, taps: Mapping[str, int], pooling: Pooling = "max"
+    ) -> None:
         """Make the layers; the weights are unset until `load` or `randomise` is called.
 
         Args:
             architecture: Which network.
             taps: Name -> number of the layer whose output is wanted under this name.
+            pooling: What stands where the architecture pools: `max` (over its window), or `l2`.
         """
         super().__init__()
         self._names = {number: name for name, number in taps.items()}
         self.features = nn.ModuleList(
-            _make(layer, inplace=number - 1 not in self._names)  # in place where nobody keeps what goes in
+            # In place where nobody keeps what goes in.
+            _make(layer, inplace=number - 1 not in self._names, pooling=pooling)
             for number, layer in enumerate(architecture.layers[: max(self._names) + 1])
         )
         for name, value in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
@@ -134,7 +167,7 @@ class Trunk(nn.Module):
         return found
 
 
-def _make(layer: Layer, *, inplace: bool) -> nn.Module:
+def _make(layer: Layer, *, inplace: bool, pooling: Pooling) -> nn.Module:
     """Make one layer; by way of the meta device a convolution draws no numbers that are then thrown away."""
     if isinstance(layer, Conv):
         empty = nn.Conv2d(
@@ -148,7 +181,7 @@ def _make(layer: Layer, *, inplace: bool) -> nn.Module:
         )
         return empty.to_empty(device="cpu")
     if isinstance(layer, Pool):
-        return nn.MaxPool2d(layer.kernel, layer.stride)
+        return L2Pool() if pooling == "l2" else nn.MaxPool2d(layer.kernel, layer.stride)
     return nn.ReLU(inplace=inplace)
 
 

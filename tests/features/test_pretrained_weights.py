@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from sr_experiments.losses import pretrained
-from sr_experiments.losses.pretrained import Published, find_weights, read_weights
+from sr_experiments.features import pretrained
+from sr_experiments.features.pretrained import Published, find_weights, read_weights
 
 BODY = b"weights of a small network" * 4000
 PREFIX = hashlib.sha256(BODY).hexdigest()[:8]
@@ -182,7 +182,10 @@ def test_a_failed_download_says_what_to_do_and_leaves_nothing(
     message = str(caught.value)
     assert f"{published.cached} does not exist, and the download from {published.url} failed" in message
     assert f"Three ways to mend it: put {published.filename} into {cache}; " in message
-    assert "name a file with loss.terms.NAME.loss.weights=FILE; or go online and start again" in message
+    assert (
+        "name a file with loss.terms.NAME.loss.weights=FILE (in a loss) or metric.NAME.weights=FILE (in a "
+        "metric); or go online and start again" in message
+    )
     assert socket.getdefaulttimeout() is None
 
 
@@ -235,7 +238,7 @@ def test_refuses_another_networks_file(tmp_path: Path, change: dict[str, object]
     path = tmp_path / "net.pth"
     torch.save({**_state(), **change}, path)
     with pytest.raises(
-        ValueError, match=f"{path} does not hold the weights of Net: {found}; give a state dict of to"
+        ValueError, match=f"{path} does not hold the weights of Net: {found}; give the file that was p"
     ):
         read_weights(path, name="Net", shapes=SHAPES)
 

@@ -1,0 +1,51 @@
+"""What people type, and what Hydra takes.
+
+Three things that read well on a command line mean something else to Hydra, or nothing: a choice that is a
+number (``data=291``), several choices without a sweep (``benchmark=set5,set14``), and an option of the task
+without its prefix (``checkpoint=RUN`` for ``task.checkpoint=RUN``). They are rewritten here, before Hydra
+sees them; an argument that Hydra takes is left as it is.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from sr_experiments.paths import conf_dir
+
+LISTS = ("benchmark", "metric", "logger")  # groups of which several can be chosen
+
+
+def as_hydra_takes(arguments: Sequence[str]) -> list[str]:
+    """Rewrite a command line; the first argument is not the program."""
+    sweep = any(argument in ("-m", "--multirun") for argument in arguments)
+    options = _task_options(arguments)
+    return [_rewritten(argument, options=options, sweep=sweep) for argument in arguments]
+
+
+def _task_options(arguments: Sequence[str]) -> set[str]:
+    """The options of the chosen task; none if there is no such task (Hydra will say so)."""
+    chosen = [argument.partition("=")[2] for argument in arguments if argument.startswith("task=")]
+    path = conf_dir() / "task" / f"{chosen[-1]}.yaml" if chosen else Path()
+    if not path.is_file():
+        return set()
+    content = OmegaConf.to_container(OmegaConf.load(path))
+    assert isinstance(content, dict)
+    content = content.get("task", content)  # a task that chooses for other groups has the global package
+    return {str(key) for key in content if str(key)[0] != "_" and key != "defaults"}
+
+
+def _rewritten(argument: str, *, options: set[str], sweep: bool) -> str:
+    key, equals, value = argument.partition("=")
+    if not equals or argument.startswith("-"):
+        return argument
+    bare = value[:1] not in ("[", "{", "'", '"')
+    several = bare and "," in value and not sweep
+    if key == "scale" and "scales" in options and bare:
+        lists = [f"[{scale}]" for scale in value.split(",")] if sweep else [f"[{value}]"]
+        return f"task.scales={','.join(lists)}"
+    if key in LISTS and several:
+        return f"{key}=[{value}]"
+    if value.isdigit() and (conf_dir() / key / f"{value}.yaml").is_file():
+        return f"{key}='{value}'"
+    return f"task.{argument}" if key in options else argument

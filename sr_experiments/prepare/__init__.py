@@ -1,0 +1,1 @@
+"""Getting published data sets, and looking at images before anything is trained on them."""

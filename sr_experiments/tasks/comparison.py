@@ -1,0 +1,168 @@
+"""The table of an evaluation: ours, the paper's, the difference, by a protocol that is named in every row."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from sr_experiments.metrics.protocol import PROTOCOLS
+from sr_experiments.tasks.published import Published
+
+_MISSING = "-"
+_MAIN = ("psnr", "ssim")
+_DECIMALS = {"psnr": 2, "ssim": 4, "lr": 2, "lpips": 4, "dists": 4, "niqe": 3}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """The means over the images of one data set.
+
+    Attributes:
+        dataset: The benchmark.
+        scale: Of super-resolution.
+        protocol: A key of `PROTOCOLS`.
+        degradation: What made the small images; empty for the classical bicubic one.
+        metrics: Metric -> mean.
+        bicubic: The same for bicubic interpolation.
+        published: What the paper says, where it is known.
+    """
+
+    dataset: str
+    scale: int
+    protocol: str
+    degradation: str
+    metrics: dict[str, float]
+    bicubic: dict[str, float]
+    published: Published | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For run.json."""
+        return asdict(self)
+
+    def main(self, kind: str) -> tuple[str, float, float | None]:
+        """The PSNR or SSIM that papers report: its name, ours, and theirs."""
+        name = f"{kind}_bands" if self.protocol == "bands" else f"{kind}_y"
+        theirs: float | None = getattr(self.published, name, None)
+        return name, self.metrics[name], theirs
+
+    def others(self) -> dict[str, float]:
+        """What papers' main tables do not have."""
+        main = {self.main(kind)[0] for kind in _MAIN}
+        return {name: value for name, value in self.metrics.items() if name not in main}
+
+
+def _number(name: str, value: float | None, *, sign: str = "") -> str:
+    if value is None:
+        return _MISSING
+    text = f"{value:{sign}.{_DECIMALS.get(name.partition('_')[0], 4)}f}"
+    return text if text.strip("+-0.") else text.lstrip("+-")  # no sign before a zero
+
+
+def _what(one: Measured) -> tuple[str, str]:
+    protocol = f"{one.protocol}, {one.degradation}" if one.degradation else one.protocol
+    return f"{one.dataset} x{one.scale}", protocol
+
+
+def _cells(one: Measured) -> list[str]:
+    """Ours, the paper's and the difference, of PSNR and of SSIM."""
+    cells = []
+    for kind in _MAIN:
+        name, ours, theirs = one.main(kind)
+        difference = None if theirs is None else ours - theirs
+        cells += [_number(name, ours), _number(name, theirs), _number(name, difference, sign="+")]
+    return cells
+
+
+def _header(found: Sequence[Measured], name: str) -> list[str]:
+    psnr, ssim = (found[0].main(kind)[0] for kind in _MAIN)
+    return [
+        "set",
+        "protocol",
+        f"{psnr} {name}".strip(),
+        "paper",
+        "diff",
+        f"{ssim} {name}".strip(),
+        "paper",
+        "diff",
+    ]
+
+
+def _sources(found: Sequence[Measured]) -> list[str]:
+    return list(dict.fromkeys(one.published.source for one in found if one.published is not None))
+
+
+def _protocols(found: Sequence[Measured]) -> list[str]:
+    return list(dict.fromkeys(one.protocol for one in found))
+
+
+def print_comparison(found: Sequence[Measured], *, name: str, notes: Sequence[str], demo: bool) -> None:
+    """Print the table, then what else was measured, then what a reader has to know."""
+    console = Console(highlight=False)
+    main = Table(title=name + ("  DEMO" if demo else ""), title_justify="left", title_style="bold")
+    for index, column in enumerate(_header(found, "")):
+        main.add_column(column, justify="left" if index < 2 else "right")
+    for one in found:
+        main.add_row(*_what(one), *_cells(one))
+    console.print()
+    console.print(main)
+    _print_others(console, found)
+    for protocol in _protocols(found):
+        console.print(f"{protocol}: {PROTOCOLS[protocol]}", style="dim")
+    for source in _sources(found):
+        console.print(f"paper: {source}", style="dim")
+    for note in notes:
+        console.print(f"note: {note}", style="yellow")
+    console.print()
+
+
+def _print_others(console: Console, found: Sequence[Measured]) -> None:
+    names = list(dict.fromkeys(name for one in found for name in one.others()))
+    if not names:
+        return
+    more = Table()
+    for index, column in enumerate(["set", "protocol", *names]):
+        more.add_column(column, justify="left" if index < 2 else "right")
+    for one in found:
+        more.add_row(*_what(one), *(_number(name, one.others().get(name)) for name in names))
+    console.print(more)
+
+
+def write_tables(folder: Path, found: Sequence[Measured], *, name: str) -> None:
+    """Write ``table.md`` and ``table.tex``."""
+    (folder / "table.md").write_text(_markdown(found, name), encoding="utf-8")
+    (folder / "table.tex").write_text(_latex(found, name), encoding="utf-8")
+
+
+def _markdown(found: Sequence[Measured], name: str) -> str:
+    header = _header(found, name)
+    lines = [f"| {' | '.join(header)} |", f"|{'|'.join(['---'] * 2 + ['---:'] * 6)}|"]
+    lines += [f"| {' | '.join([*_what(one), *_cells(one)])} |" for one in found]
+    others = list(dict.fromkeys(key for one in found for key in one.others()))
+    if others:
+        lines += ["", f"| set | protocol | {' | '.join(others)} |"]
+        lines.append(f"|{'|'.join(['---'] * 2 + ['---:'] * len(others))}|")
+        for one in found:
+            cells = [_number(key, one.others().get(key)) for key in others]
+            lines.append(f"| {' | '.join([*_what(one), *cells])} |")
+    lines += ["", *(f"- {protocol}: {PROTOCOLS[protocol]}" for protocol in _protocols(found))]
+    lines += [f"- paper: {source}" for source in _sources(found)]
+    return "\n".join(lines) + "\n"
+
+
+def _latex(found: Sequence[Measured], name: str) -> str:
+    """For a paper: needs the package booktabs."""
+    header = [_tex(cell) for cell in _header(found, name)]
+    rows = [" & ".join(_tex(cell) for cell in (*_what(one), *_cells(one))) + r" \\" for one in found]
+    explained = [f"% {protocol}: {PROTOCOLS[protocol]}" for protocol in _protocols(found)]
+    explained += [f"% paper: {source}" for source in _sources(found)]
+    body = [r"\begin{tabular}{llrrrrrr}", r"\toprule", " & ".join(header) + r" \\", r"\midrule", *rows]
+    return "\n".join([*explained, *body, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+def _tex(text: str) -> str:
+    for character in "&%$#_{}":
+        text = text.replace(character, f"\\{character}")
+    return f"${text}$" if text[:1] in "+-" and len(text) > 1 else text

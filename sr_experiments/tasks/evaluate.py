@@ -1,0 +1,167 @@
+"""``task=evaluate``: measure a net on benchmarks and set its numbers beside the published ones."""
+
+import csv
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from sr_experiments.build import build_data, build_tester, quieten_lightning
+from sr_experiments.callbacks.images import Images
+from sr_experiments.metrics.protocol import protocol_of
+from sr_experiments.models.base import SRModel, count_parameters
+from sr_experiments.models.inference import Inference
+from sr_experiments.nets.base import SRNet
+from sr_experiments.rebuild import Checkpoint, open_checkpoint, rebuild
+from sr_experiments.tasks.comparison import Measured, print_comparison, write_tables
+from sr_experiments.tasks.published import models, table
+from sr_experiments.tasks.record import RunRecord
+
+_log = logging.getLogger(__name__)
+
+
+def evaluate(
+    config: DictConfig,
+    run_dir: Path,
+    *,
+    checkpoint: str | None = None,
+    scales: Sequence[int] | None = None,
+    self_ensemble: bool = False,
+    tile: int | None = None,
+    tile_overlap: int = 32,
+    paper: str | None = None,
+) -> None:
+    """Evaluate into `run_dir`: a table, `per_image.csv`, `table.md`, `table.tex`, `run.json`, pictures.
+
+    Args:
+        config: As composed.
+        run_dir: The run's folder.
+        checkpoint: A run's folder, a checkpoint or a plain weight file; None for a net without weights.
+        scales: Of super-resolution, one after the other; None: the checkpoint's own.
+        self_ensemble: Mean over eight orientations.
+        tile: Largest side of what the net gets at once, in pixels of `lq`; None: no tiles.
+        tile_overlap: Context of a tile in pixels of `lq`.
+        paper: The model in ``published.csv`` to compare with; None: by the net's name.
+
+    Raises:
+        ValueError: if weights do not fit the net, or images are missing.
+    """
+    if paper is not None and paper not in models():
+        raise ValueError(f"task.paper={paper}: nothing of it is in the table; it has {', '.join(models())}")
+    inference = Inference(self_ensemble=self_ensemble, tile=tile, tile_overlap=tile_overlap)
+    demo = bool(config.data.demo) and not config.benchmark
+    with RunRecord(run_dir / "run.json", task="evaluate", demo=demo, checkpoint=checkpoint) as record:
+        weights = open_checkpoint(checkpoint) if checkpoint is not None else None
+        found: list[Measured] = []
+        rows: list[dict[str, Any]] = []
+        for net, at in _subjects(config, weights, scales):
+            record.update(model=at.name, parameters=count_parameters(net), inference=vars(inference))
+            model, notes = build_tester(at, net, inference=inference)
+            for note in notes:
+                record.note(note)
+            results = _measure(model, at, run_dir)
+            found += [_measured(at, dataset, means, paper=paper) for dataset, means in results.items()]
+            what = {"scale": at.scale, "protocol": protocol_of(at.channels)}
+            rows += [{"data set": row.pop("data set"), **what, **row} for row in model.image_rows]
+        for note in _notes(config, weights, demo=demo):
+            record.note(note)
+        record.update(evaluations=[one.as_dict() for one in found])
+        (run_dir / "config.yaml").write_text(OmegaConf.to_yaml(at, resolve=True), encoding="utf-8")
+        _write_rows(run_dir / "per_image.csv", rows)
+        name = at.name + ("+" if self_ensemble else "")
+        write_tables(run_dir, found, name=name)
+    print_comparison(found, name=name, notes=record.content["notes"], demo=demo)
+    print(f"run      {run_dir.relative_to(Path.cwd()) if run_dir.is_relative_to(Path.cwd()) else run_dir}")
+
+
+def _subjects(
+    config: DictConfig, weights: Checkpoint | None, scales: Sequence[int] | None
+) -> Iterator[tuple[SRNet, DictConfig]]:
+    """Every net to be measured, with the config of its scale and protocol."""
+    saved = weights.config if weights is not None else None
+    own = saved.scale if saved is not None else config.scale
+    for scale in scales or [own]:
+        if saved is not None:
+            yield rebuild(config, weights, scale=scale, channels=[saved.channels])
+        elif weights is not None:
+            first = int(config.channels)
+            net, at = rebuild(config, weights, scale=scale, channels=list(dict.fromkeys([first, 3, 1])))
+            if at.channels != first:
+                _log.info(
+                    "%s holds a net of %d channel(s): channels=%d", weights.path, at.channels, at.channels
+                )
+            yield net, at
+        else:
+            # Interpolation has no weights that say what it sees: both protocols of photographs.
+            for channels in [1, 3] if config.channels == 3 else [config.channels]:
+                yield rebuild(config, None, scale=scale, channels=[channels])
+
+
+def _measure(model: SRModel, at: DictConfig, run_dir: Path) -> dict[str, dict[str, Any]]:
+    """Test on every benchmark; the means by data set."""
+    quieten_lightning()
+    protocol = protocol_of(at.channels)
+    _log.info("%s x%d, protocol %s", at.name, at.scale, protocol)
+    images = instantiate(at.callbacks.images)(
+        folder=run_dir / "images" / f"x{at.scale}-{protocol}",
+        net_name=at.name,
+        note=f"x{at.scale}, {protocol}",
+    )
+    assert isinstance(images, Images)
+    trainer = pl.Trainer(
+        accelerator=at.trainer.accelerator,
+        devices=at.trainer.devices,
+        strategy=at.trainer.strategy,
+        precision="32-true",
+        callbacks=[images],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        default_root_dir=str(run_dir),
+    )
+    trainer.test(model, datamodule=build_data(at), verbose=False)
+    return model.results
+
+
+def _measured(at: DictConfig, dataset: str, means: dict[str, Any], *, paper: str | None) -> Measured:
+    protocol = protocol_of(at.channels)
+    bicubic = means.pop("bicubic")
+    classical = at.degradation._target_.endswith(".Bicubic")
+    key = (paper or at.name, dataset, int(at.scale), protocol)
+    return Measured(
+        dataset=dataset,
+        scale=int(at.scale),
+        protocol=protocol,
+        degradation="" if classical else at.degradation._target_.rpartition(".")[2],
+        metrics=means,
+        bicubic=bicubic,
+        published=table().get(key) if classical else None,
+    )
+
+
+def _notes(config: DictConfig, weights: Checkpoint | None, *, demo: bool) -> list[str]:
+    """What a reader of the numbers has to know."""
+    notes = []
+    if demo:
+        notes.append("demo photographs: these numbers compare with nothing published; benchmark=set5 does")
+    saved = weights.config if weights is not None else None
+    if saved is not None and saved.data.demo:
+        notes.append("the weights are of a demo run: a few photographs and a few minutes")
+    if saved is not None and saved.degradation._target_ != config.degradation._target_:
+        theirs, ours = (one.degradation._target_.rpartition(".")[2] for one in (saved, config))
+        notes.append(f"the weights were trained for {theirs} and are measured on {ours}")
+    return notes
+
+
+def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=columns)
+        writer.writeheader()
+        writer.writerows(rows)

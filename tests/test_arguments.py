@@ -1,0 +1,39 @@
+"""What people type becomes what Hydra takes, and nothing else is touched."""
+
+import pytest
+
+from sr_experiments.arguments import as_hydra_takes
+
+CASES = {
+    "a choice that is a number": (["data=291"], ["data='291'"]),
+    "a value that is a number": (["seed=291"], ["seed=291"]),
+    "several benchmarks": (["benchmark=set5,set14"], ["benchmark=[set5,set14]"]),
+    "several loggers": (["logger=csv,wandb"], ["logger=[csv,wandb]"]),
+    "brackets": (["benchmark=[set5,set14]"], ["benchmark=[set5,set14]"]),
+    "one benchmark": (["benchmark=set5"], ["benchmark=set5"]),
+    "an option of the task": (
+        ["task=evaluate", "checkpoint=runs/a", "self_ensemble=true"],
+        ["task=evaluate", "task.checkpoint=runs/a", "task.self_ensemble=true"],
+    ),
+    "with its prefix": (["task=evaluate", "task.checkpoint=a"], ["task=evaluate", "task.checkpoint=a"]),
+    "an option of another task": (["task=train", "checkpoint=runs/a"], ["task=train", "checkpoint=runs/a"]),
+    "no task": (["checkpoint=runs/a"], ["checkpoint=runs/a"]),
+    "no such task": (["task=evalaute", "checkpoint=a"], ["task=evalaute", "checkpoint=a"]),
+    "scales of an evaluation": (["task=evaluate", "scale=2,3,4"], ["task=evaluate", "task.scales=[2,3,4]"]),
+    "a scale of an evaluation": (["scale=2", "task=evaluate"], ["task.scales=[2]", "task=evaluate"]),
+    "the scale of a training": (["scale=2"], ["scale=2"]),
+    "a sweep": (
+        ["-m", "task=evaluate", "scale=2,3", "benchmark=set5,set14"],
+        ["-m", "task=evaluate", "task.scales=[2],[3]", "benchmark=set5,set14"],
+    ),
+    "flags and additions": (
+        ["-c", "job", "+trainer.x=1", "~logger"],
+        ["-c", "job", "+trainer.x=1", "~logger"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_rewritten(name: str) -> None:
+    typed, taken = CASES[name]
+    assert as_hydra_takes(typed) == taken
