@@ -51,6 +51,8 @@ def start_from(net: SRNet, source: str) -> None:
             f"init_from={source}: nothing in it fits this net; for example {first[0]}: {first[1]}"
         )
     lines = [f"init_from={source}: {len(report.loaded)} tensors loaded"]
+    if report.renamed:
+        lines.append(f"  {len(report.renamed)} of them under another project's names")
     lines += [f"  skipped {key}: {reason}" for key, reason in report.skipped.items()]
     lines += [f"  kept as initialised {key}: not in the file" for key in report.missing]
     _log.info("\n".join(lines))

@@ -273,7 +273,7 @@ PROBABILITY = "is a probability and must be from 0 to 1"
         (lambda: Resample(scale=0), "scale=0 must be 1 or more"),
         (
             lambda: Bicubic(scale=2, border=cast(Border, "x")),
-            "border='x' must be one of symmetric, replicate",
+            "border='x' must be one of auto, symmetric, replicate",
         ),
         (lambda: Pipeline(steps={}), "steps is empty; give at least one degradation"),
     ],

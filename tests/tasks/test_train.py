@@ -277,7 +277,7 @@ def test_across_scales_it_reports_what_did_not_fit(
     ("make", "message"),
     [
         (lambda folder: folder / "absent", "there is no such run, checkpoint or weight file"),
-        (lambda folder: folder, "is a folder without checkpoints/best.ckpt or last.ckpt: not a run of ours"),
+        (lambda folder: folder, "a folder without checkpoints/best.ckpt or last.ckpt, so not a run of ours"),
     ],
 )
 def test_a_source_that_is_none(root: Path, tmp_path: Path, make: Any, message: str) -> None:
