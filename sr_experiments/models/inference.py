@@ -15,8 +15,8 @@ class Inference:
     """Calls a net on images of any size.
 
     Attributes:
-        self_ensemble: Mean over the eight flips and quarter turns (geometric self-ensemble, arXiv:1707.02921): tables
-            mark it by a plus behind the net's name. Eight times the work.
+        self_ensemble: Mean over the eight flips and quarter turns (geometric self-ensemble,
+            arXiv:1707.02921): tables mark it by a plus behind the net's name. Eight times the work.
         tile: Largest side of what the net gets at once, in pixels of `lq`; None: the whole image. Bounds
             memory.
         tile_overlap: Pixels of `lq` that a tile sees beyond its part. With as many as the net's receptive
