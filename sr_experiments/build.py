@@ -54,7 +54,8 @@ def build_tester(config: DictConfig, net: SRNet, *, inference: Inference) -> tup
         except InstantiationException as error:
             if not isinstance(error.__cause__, NotAtHand):
                 raise
-            notes.append(f"{name} was not measured: {error.__cause__}")
+            reason = str(error.__cause__).replace("metric.NAME", f"metric.{name}")
+            notes.append(f"{name} was not measured: {reason}")
     return SRModel(net, ema=None, metrics=metrics, inference=inference), notes
 
 

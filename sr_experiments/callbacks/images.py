@@ -62,12 +62,12 @@ class Images(Callback):
     def _draw(self, outputs: Restored) -> np.ndarray:
         sr, gt, bicubic = (outputs[key][0].float().clamp(0, 1).cpu() for key in ("sr", "gt", "bicubic"))
         side = min(self.side, *gt.shape[-2:])
-        window = most_different(sr, bicubic, side=side)
-        shots = [
-            Shot(bicubic, "bicubic", _psnr(outputs["bicubic_metrics"])),
-            Shot(sr, self.net_name, _psnr(outputs["metrics"])),
-            Shot(gt, "ground truth", ""),
-        ]
+        shots = [Shot(sr, self.net_name, _psnr(outputs["metrics"])), Shot(gt, "ground truth", "")]
+        if self.net_name == "bicubic":  # beside itself there would be nothing to see
+            window = most_different(sr, gt, side=side)
+        else:
+            window = most_different(sr, bicubic, side=side)
+            shots.insert(0, Shot(bicubic, "bicubic", _psnr(outputs["bicubic_metrics"])))
         whole = Shot(gt, outputs["name"], self.note)
         return compare(whole, shots, window=window, side=side, zoom=self.zoom * self.side // side)
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from sr_experiments.features.frozen import Frozen
-from sr_experiments.features.pretrained import HANDLES, NotAtHand, find_weights, read_weights
+from sr_experiments.features.pretrained import NotAtHand, find_weights, read_weights
 from sr_experiments.features.trunks import VGG19, Activation, Architecture, Conv, Pool, Pooling, Trunk
 
 _log = logging.getLogger(__name__)
@@ -65,9 +65,9 @@ class FrozenFeatures(nn.Module):
         path = find_weights(published, file=weights, download=download and not random_features)
         if path is None and not random_features:
             raise NotAtHand(
-                f"the ImageNet weights of {published.name} are not at hand: put {published.filename} "
-                f"({published.url}) into {published.cached.parent}; or name a file with {HANDLES}; or, in a "
-                "metric, let metric.NAME.download=true fetch it"
+                f"the ImageNet weights of {published.name} are not at hand: put {published.url} into "
+                f"{published.cached.parent}, name a file with metric.NAME.weights=FILE, or let "
+                "metric.NAME.download=true fetch it"
             )
         if path is None:
             trunk.randomise()

@@ -84,16 +84,15 @@ def _subjects(
     """Every net to be measured, with the config of its scale and protocol."""
     saved = weights.config if weights is not None else None
     own = saved.scale if saved is not None else config.scale
+    first = int(config.channels)
     for scale in scales or [own]:
         if saved is not None:
             yield rebuild(config, weights, scale=scale, channels=[saved.channels])
         elif weights is not None:
-            first = int(config.channels)
             net, at = rebuild(config, weights, scale=scale, channels=list(dict.fromkeys([first, 3, 1])))
             if at.channels != first:
-                _log.info(
-                    "%s holds a net of %d channel(s): channels=%d", weights.path, at.channels, at.channels
-                )
+                first = at.channels
+                _log.info("%s holds a net of %d channel(s): channels=%d", weights.path, first, first)
             yield net, at
         else:
             # Interpolation has no weights that say what it sees: both protocols of photographs.

@@ -243,10 +243,8 @@ def test_another_file_is_no_alpha_and_beta(vgg16_file: str) -> None:
 def test_a_trunk_that_is_not_at_hand_is_asked_for_by_name(make, file: str, cache: Path) -> None:
     with pytest.raises(NotAtHand, match=r"the ImageNet weights of \w+ are not at hand: put ") as caught:
         make()
-    assert f"put {file} (https://download.pytorch.org/models/{file}) into {cache}; or" in str(caught.value)
-    assert "metric.NAME.weights=FILE (in a metric); or, in a metric, let metric.NAME.download=true fe" in str(
-        caught.value
-    )
+    assert f"put https://download.pytorch.org/models/{file} into {cache}, name a file" in str(caught.value)
+    assert "with metric.NAME.weights=FILE, or let metric.NAME.download=true fetch it" in str(caught.value)
     assert not cache.exists()
 
 

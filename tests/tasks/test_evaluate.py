@@ -84,6 +84,20 @@ def test_bicubic_is_the_published_row_by_both_protocols(
     ]
 
 
+def test_metrics_without_their_weights_are_left_out_and_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert typed(tmp_path, monkeypatch, "model=bicubic", "scale=2", "channels=1", "trainer=cpu") == 0
+    (one,) = evaluations(tmp_path).values()
+    assert {"psnr_y", "ssim_y", "lr_psnr"} <= set(one["metrics"])
+    notes = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))["notes"]
+    for name in {"lpips", "dists"}:
+        assert name not in one["metrics"]
+        assert any(note.startswith(f"{name} was not measured: the ImageNet weights of ") for note in notes)
+        assert any(f"or let metric.{name}.download=true fetch it" in note for note in notes)
+    assert "DEMO" in capsys.readouterr().out
+
+
 def test_set14_with_its_grey_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = ("model=bicubic", "benchmark=set14", f"data_dir={benchmark_dir()}", "metric=[]")
     assert typed(tmp_path, monkeypatch, *arguments) == 0
