@@ -6,6 +6,7 @@ import shlex
 import pytest
 from hydra import compose, initialize_config_dir
 
+from sr_experiments.arguments import as_hydra_takes
 from sr_experiments.check import check
 from sr_experiments.config import register
 from tests.conftest import ROOT
@@ -34,7 +35,7 @@ def test_a_command_composes_and_passes_the_check(command: str) -> None:
     arguments = shlex.split(command)[3:]
     if "redction" in command:
         pytest.skip("the README's example of a mistake; tests/test_cli.py has it")
-    overrides = [a for a in arguments if not a.startswith("-") and a != "job"]
+    overrides = [a for a in as_hydra_takes(arguments) if not a.startswith("-") and a != "job"]
     register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         if "-m" in arguments:  # the first choice of each
@@ -43,7 +44,20 @@ def test_a_command_composes_and_passes_the_check(command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "group", ["loss", "data", "benchmark", "degradation", "optimizer", "schedule", "trainer", "logger"]
+    "group",
+    [
+        "loss",
+        "data",
+        "benchmark",
+        "task",
+        "metric",
+        "experiment",
+        "degradation",
+        "optimizer",
+        "schedule",
+        "trainer",
+        "logger",
+    ],
 )
 def test_the_table_of_choices_is_complete(group: str) -> None:
     row = next(line for line in README.splitlines() if line.startswith(f"| `{group}`"))

@@ -119,5 +119,52 @@ class ProgressBar(Callback):
         return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+class TestBar(Callback):
+    """Which image of how many is being measured; drawn in a terminal only, and gone at the end."""
+
+    __test__ = False  # pytest: no test
+
+    def __init__(self) -> None:
+        """Nothing is drawn before the test starts."""
+        self.console = Console()
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Open the bar."""
+        if not trainer.is_global_zero or not self.console.is_terminal:
+            return
+        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[image]}"), TimeElapsedColumn())
+        self._bar = Progress(*columns, console=self.console, transient=True)
+        self._task = self._bar.add_task("", total=sum(map(int, trainer.num_test_batches)), image="")
+        self._bar.start()
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """An image is done."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, advance=1, image=f"{outputs['dataset']} {outputs['name']}")
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the bar away."""
+        self._close()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Give the terminal back before a message is printed."""
+        self._close()
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
 def _callbacks(trainer: Trainer) -> list[Callback]:
     return list(trainer.callbacks)  # type: ignore[attr-defined]  # set by Lightning outside its constructor

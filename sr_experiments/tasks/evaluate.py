@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from sr_experiments.build import build_data, build_tester, quieten_lightning
 from sr_experiments.callbacks.images import Images
+from sr_experiments.callbacks.progress import TestBar
 from sr_experiments.metrics.protocol import protocol_of
 from sr_experiments.models.base import SRModel, count_parameters
 from sr_experiments.models.inference import Inference
@@ -69,7 +70,7 @@ def evaluate(
             rows += [{"data set": row.pop("data set"), **what, **row} for row in model.image_rows]
         for note in _notes(config, weights, demo=demo):
             record.note(note)
-        record.update(evaluations=[one.as_dict() for one in found])
+        record.update(evaluations=[one.as_dict() for one in found], **_as_of_one_run(found))
         (run_dir / "config.yaml").write_text(OmegaConf.to_yaml(at, resolve=True), encoding="utf-8")
         _write_rows(run_dir / "per_image.csv", rows)
         name = at.name + ("+" if self_ensemble else "")
@@ -116,7 +117,7 @@ def _measure(model: SRModel, at: DictConfig, run_dir: Path) -> dict[str, dict[st
         devices=at.trainer.devices,
         strategy=at.trainer.strategy,
         precision="32-true",
-        callbacks=[images],
+        callbacks=[images, TestBar()],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -142,6 +143,14 @@ def _measured(at: DictConfig, dataset: str, means: dict[str, Any], *, paper: str
         bicubic=bicubic,
         published=table().get(key) if classical else None,
     )
+
+
+def _as_of_one_run(found: Sequence[Measured]) -> dict[str, Any]:
+    """What a training's run.json has, where there is one scale and one protocol."""
+    if len({(one.scale, one.protocol) for one in found}) != 1:
+        return {}
+    metrics = {one.dataset: {**one.metrics, "bicubic": one.bicubic} for one in found}
+    return {"scale": found[0].scale, "metrics": metrics}
 
 
 def _notes(config: DictConfig, weights: Checkpoint | None, *, demo: bool) -> list[str]:
