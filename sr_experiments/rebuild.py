@@ -1,5 +1,6 @@
 """From weights on disk to a net: what a run, a checkpoint or a plain weight file holds, and what it fits."""
 
+import importlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
 from torch import Tensor
 
+from sr_experiments import nets
 from sr_experiments.models.base import CHECKPOINT_KEY, count_parameters
 from sr_experiments.nets.base import SRNet
 from sr_experiments.nets.weights import WeightsMisfit, load_exactly, load_matching, read_state_dict
@@ -90,7 +92,40 @@ def _config_in(path: Path) -> DictConfig | None:
         return None
     content: Any = torch.load(path, map_location="cpu", weights_only=True)
     text = content.get(CHECKPOINT_KEY, {}).get("config") if isinstance(content, dict) else None
-    return cast(DictConfig, OmegaConf.create(text)) if text else None
+    if not text:
+        return None
+    saved = cast(DictConfig, OmegaConf.create(text))
+    _refuse_strange_code(path, OmegaConf.to_container(saved.net))
+    return saved
+
+
+def _refuse_strange_code(path: Path, node: Any, *, root: bool = True) -> None:
+    """A net is built from the config inside the file, which whoever made the file has written.
+
+    Without this a checkpoint whose tensors are safe to open could name any function of the machine, also one
+    that a module of ours has imported.
+    """
+    if isinstance(node, dict):
+        target = node.get("_target_")
+        if (target is not None or root) and not (root and _is_our_net(str(target))):
+            raise ValueError(
+                f"{path}: its config builds {target}, and only a net of sr_experiments.nets is built from a "
+                "file. If you trust it, save the state_dict of its net as a plain weight file, and give "
+                "model= beside it"
+            )
+    for value in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        _refuse_strange_code(path, value, root=False)
+
+
+def _is_our_net(target: str) -> bool:
+    if not target.startswith(f"{nets.__name__}."):
+        return False
+    module, _, name = target.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name, None)
+    except ImportError:
+        return False  # such as a class inside what a module of ours imports
+    return isinstance(found, type) and issubclass(found, SRNet)
 
 
 def config_at(config: DictConfig, saved: DictConfig | None, *, scale: int, channels: int) -> DictConfig:

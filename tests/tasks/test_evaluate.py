@@ -158,6 +158,39 @@ def test_a_run_is_rebuilt_from_its_own_config(
     assert "toy" in capsys.readouterr().out, "the run's name"
 
 
+def test_a_checkpoint_file_is_a_run_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = photographs(tmp_path / "photographs")
+    run(root, tmp_path / "run")
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    common = ("data=folder", f"data.root={root}", "metric=[]", "trainer=cpu")
+    assert typed(tmp_path / "evaluated", monkeypatch, f"checkpoint={last}", *common) == 0
+    record = json.loads((tmp_path / "evaluated" / "run.json").read_text(encoding="utf-8"))
+    assert record["model"] == "toy"
+    assert set(record["metrics"]["folder"]) == {"psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "bicubic"}
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        "{_target_: pathlib.Path.touch, self: EVIL}",
+        "{_target_: sr_experiments.nets.weights.Path.touch, self: EVIL}",
+        "{_target_: sr_experiments.nets.weights.read_state_dict, path: EVIL}",
+        "{_target_: sr_experiments.nets.espcn.ESPCN, scale: {_target_: pathlib.Path.touch, self: EVIL}}",
+        "{path: EVIL}",
+    ],
+)
+def test_a_checkpoint_can_not_run_code(
+    net: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its tensors were opened safely, and then its config could have called any function."""
+    config = f"{{name: x, scale: 2, channels: 3, net: {net.replace('EVIL', str(tmp_path / 'evil'))}}}"
+    content = {"state_dict": {"net.a": torch.zeros(1)}, "sr_experiments": {"config": config}}
+    torch.save(content, tmp_path / "evil.ckpt")
+    assert typed(tmp_path / "run", monkeypatch, f"checkpoint={tmp_path / 'evil.ckpt'}") == 2
+    assert "and only a net of sr_experiments.nets is built from a file" in capsys.readouterr().err
+    assert not (tmp_path / "evil").exists()
+
+
 def test_several_scales_of_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """VDSR's weights serve every scale; ESPCN's do not, and it says so."""
     root = photographs(tmp_path / "photographs")
