@@ -141,7 +141,7 @@ def test_images_too_small_for_alexnet_are_refused(files: dict[str, str]) -> None
     ("metric", "file"), [(LPIPS, "alexnet-owt-7be5be79.pth"), (DISTS, "vgg16-397923af.pth")]
 )
 def test_nothing_is_measured_with_random_features(metric, file: str, cache: Path) -> None:
-    with pytest.raises(NotAtHand, match=f"put {file} "):
+    with pytest.raises(NotAtHand, match=f"/{file} into "):
         metric()
     with pytest.raises(ValueError, match="no network in this test"):
         metric(download=True)

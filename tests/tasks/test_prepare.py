@@ -77,7 +77,7 @@ def test_missing_benchmarks_are_downloaded_once_and_then_found(
     assert first["status"] == second["status"] == "finished"
     assert [row["name"] for row in first["sets"]] == ["Set5", "Set14"], "the demo is not meant"
     row = second["sets"][1]
-    assert (row["images"], row["expected"], row["pairs"]) == (14, 14, 14)
+    assert (row["images"], row["expected"], row["pairs"]) == (14, 14, 0), "LR stays in the archive"
     assert (row["smallest"], row["kinds"]) == ([48, 60], {"RGB": 13, "grey": 1})
     assert (second["problems"], second["warnings"]) == ([], [])
     said = capsys.readouterr().out
@@ -108,7 +108,7 @@ def test_an_archive_fetched_by_hand(tmp_path: Path, data: Path) -> None:
     mine = zipped(tmp_path / "set.zip", benchmark_tree())
     record = prepare(data, "benchmark=[set5]", f"task.archive='{mine}'")
     assert record["sets"][0]["images"] == 5
-    assert (data / "Set5" / "LR" / "x3" / "img0x3.png").is_file()
+    assert (data / "Set5" / "HR" / "img0.png").is_file()
 
 
 def test_a_mirror(tmp_path: Path, data: Path) -> None:
