@@ -72,6 +72,15 @@ def test_levels_of_every_byte_and_of_ties() -> None:
     assert to_levels(torch.tensor([float("nan")])).isnan().all()
 
 
+def test_a_half_that_floats_hold_a_little_short_of_one_goes_up() -> None:
+    """Bicubic at x2 is full of halves; a float32 of 2.5 / 255 times 255 is one only by luck."""
+    halves = torch.arange(64, dtype=torch.float64) + 0.5
+    short = (halves - 2.0**-21) / 255
+    assert torch.equal(to_levels(short), halves + 0.5)
+    below = (halves - 2.0**-19) / 255
+    assert torch.equal(to_levels(below), halves - 0.5)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_rgb_to_one_channel_is_rounded_luma(dtype: type) -> None:
     maximum = np.iinfo(dtype).max
