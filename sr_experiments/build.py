@@ -15,6 +15,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.strategies import DDPStrategy
 
 from sr_experiments.callbacks.speed import Speed
 from sr_experiments.data.datamodule import SRData
@@ -39,6 +40,8 @@ def build_model(config: DictConfig) -> SRModel:
     if config.init_from is not None:
         start_from(net, config.init_from)
     parts = {key: instantiate(config[key]) for key in ("loss", "optimizer", "schedule")}
+    if config.adversary is not None:
+        parts["adversary"] = instantiate(config.adversary)(instantiate(config.discriminator))
     metrics = {name: instantiate(node) for name, node in config.metric.items()}
     model = cast(SRModel, instantiate(config.model)(net, metrics=metrics, **parts))
     model.config_text = OmegaConf.to_yaml(config, resolve=True)
@@ -59,28 +62,36 @@ def build_tester(config: DictConfig, net: SRNet, *, inference: Inference) -> tup
     return SRModel(net, ema=None, metrics=metrics, inference=inference), notes
 
 
-def build_trainer(config: DictConfig, run_dir: Path) -> pl.Trainer:
+def build_trainer(config: DictConfig, run_dir: Path, *, model: SRModel) -> pl.Trainer:
     """The Trainer with its callbacks and loggers, all writing into the run's folder."""
     note = f"x{config.scale}" + (", demo run" if config.data.demo else "")
     supplied: dict[str, dict[str, Any]] = {
         "checkpoints": {"folder": run_dir / "checkpoints"},
         "images": {"folder": run_dir / "images", "net_name": config.name, "note": note},
+        "health": {"folder": run_dir / "images", "net_name": config.name, "note": note},
     }
     quieten_lightning()
     callbacks = [Speed()]
     for name, node in config.callbacks.items():
         made = instantiate(node)
         callbacks.append(made(**supplied[name]) if name in supplied else made)
-    return cast(
+    # A model that steps by itself clips and accumulates by itself, and Lightning refuses to do it for it.
+    alone = {} if model.automatic_optimization else {"accumulate_grad_batches": 1, "gradient_clip_val": None}
+    trainer = cast(
         pl.Trainer,
         instantiate(
             config.trainer,
+            **alone,
             precision=choose_precision(config.precision, accelerator=config.trainer.accelerator),
             callbacks=callbacks,
             logger=build_loggers(config, run_dir) or False,
             default_root_dir=str(run_dir),
         ),
     )
+    if not model.automatic_optimization and isinstance(trainer.strategy, DDPStrategy):
+        # Each backward pass reaches one of two nets: without this DDP waits for the other's gradients.
+        trainer.strategy._ddp_kwargs["find_unused_parameters"] = True
+    return trainer
 
 
 def quieten_lightning() -> None:

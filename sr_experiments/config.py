@@ -23,6 +23,8 @@ class Config:
     model: Any = MISSING
     net: Any = MISSING
     loss: Any = MISSING
+    adversary: Any = None
+    discriminator: Any = None
     data: Any = MISSING
     degradation: Any = MISSING
     benchmark: Any = field(default_factory=dict)
@@ -60,7 +62,21 @@ def value_problems(config: DictConfig) -> list[str]:
         problems.append(f"seed={config.seed}: must be 0 or more")
     if config.precision not in PRECISIONS:
         problems.append(f"precision={config.precision}: choose one of {', '.join(PRECISIONS)}")
-    return problems
+    return problems + _adversarial_problems(config)
+
+
+def _adversarial_problems(config: DictConfig) -> list[str]:
+    """A discriminator that nothing would train, and an adversary that nobody would feel."""
+    objectives = "an adversarial objective (loss=gan, srgan, esrgan or real_esrgan)"
+    plays = str(config.model.get("_target_", "")).endswith(".GANModel")
+    given = [key for key in ("adversary", "discriminator") if config[key] is not None]
+    if plays:
+        return [
+            f"{key}=null: {objectives} needs one"
+            for key in ("adversary", "discriminator")
+            if key not in given
+        ]
+    return [f"{key} is used by {objectives} only; this loss would not feel it" for key in given]
 
 
 def _product(*factors: float) -> float:

@@ -31,7 +31,10 @@ def test_there_is_something_to_test() -> None:
 @pytest.mark.parametrize("choice", CHOICES, ids=str)
 def test_it_composes_and_passes_the_check(choice: Path) -> None:
     group, name = choice.parts[0], "/".join(choice.parts[1:])
-    check(composed(f"{group}='{name}'", *NEEDED.get(str(choice), [])))
+    needed = NEEDED.get(str(choice), [])
+    if group in ("adversary", "discriminator"):
+        needed = ["loss=gan"]  # where else would they be used?
+    check(composed(f"{group}='{name}'", *needed))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(CONF)))

@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 
 from sr_experiments.check import check
 from sr_experiments.config import register
+from sr_experiments.rebuild import weights_of
 from sr_experiments.tasks.published import table
 from tests.conftest import ROOT
 
@@ -30,15 +31,21 @@ PUBLISHED = {
     "swinir_x3": (144, 32, 1e-4, 500_000),
     "swinir_x4": (192, 32, 1e-4, 500_000),
     "vdsr": (41, 64, 0.1, 80_000),
+    "srgan_x4": (96, 16, 1e-4, 200_000),
+    "esrgan_x4": (128, 16, 1e-4, 400_000),
+    "real_esrnet_x4": (256, 48, 2e-4, 1_000_000),
+    "real_esrgan_x4": (256, 48, 1e-4, 400_000),
 }
+ADVERSARIAL = {"srgan_x4": "srresnet_x4", "esrgan_x4": "rrdb_psnr_x4", "real_esrgan_x4": "real_esrnet_x4"}
 
 
 def recipe(name: str) -> DictConfig:
     register()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        model = compose("config", overrides=[f"experiment={name}"], return_hydra_config=True)
+        overrides = [f"experiment={name}"]
+        model = compose("config", overrides=overrides, return_hydra_config=True)
         chosen = str(model.hydra.runtime.choices.model).replace("/", "-")
-        config = compose("config", overrides=[f"experiment={name}", f"name={chosen}"])
+        config = compose("config", overrides=[*overrides, f"name={chosen}"])
     check(config)
     return config
 
@@ -75,7 +82,7 @@ def test_a_recipe_states_source_deviations_and_figure(name: str) -> None:
     config = recipe(name)
     protocol = "luma" if config.channels == 1 else "rgb"
     published = table().get((config.name, "set5", config.scale, protocol))
-    if published is not None and name != "vdsr":
+    if published is not None and name not in {"vdsr", *ADVERSARIAL}:
         assert f"{published.psnr_y:.2f}" in comment, "the figure in the recipe is the one in the table"
 
 
@@ -86,3 +93,16 @@ def test_vdsr_trains_on_all_its_scales_with_the_papers_clipping() -> None:
     assert config.loss.terms.mse.weight == 41 * 41 / 2
     assert config.schedule.scheduler.milestones == [20_000, 40_000, 60_000]
     assert config.optimizer._target_ == "torch.optim.SGD"
+
+
+@pytest.mark.parametrize("name", ADVERSARIAL)
+def test_an_adversarial_recipe_starts_from_its_psnr_recipe(name: str) -> None:
+    """From nothing a generator learns patterns before pictures; so the weights are asked for, not assumed."""
+    config, start = recipe(name), recipe(ADVERSARIAL[name])
+    assert config.net == start.net
+    assert config.model._target_.endswith("GANModel")
+    # No such file: until the user names his run, the message says what is missing.
+    assert config.init_from == f"RUN_OF_{ADVERSARIAL[name].upper()}"
+    with pytest.raises(FileNotFoundError, match=f"init_from={config.init_from}: there is no such run"):
+        weights_of(config.init_from, option="init_from")
+    assert ADVERSARIAL[name] in (ROOT / "conf" / "experiment" / f"{name}.yaml").read_text(encoding="utf-8")

@@ -12,11 +12,11 @@ class Checkpoints(ModelCheckpoint):
 
     Args:
         folder: Where they go; the run's ``checkpoints/``.
-        monitor: The logged metric that decides which is best.
+        monitor: The logged metric that decides which is best; None: the last one is.
         mode: Whether more or less of it is better.
     """
 
-    def __init__(self, folder: Path, *, monitor: str = "val/psnr_y", mode: str = "max") -> None:
+    def __init__(self, folder: Path, *, monitor: str | None = "val/psnr_y", mode: str = "max") -> None:
         """Configure Lightning's callback."""
         super().__init__(
             dirpath=folder,

@@ -242,7 +242,7 @@ class SRData(LightningDataModule):
         )
         sampler = PositionSampler(
             batch_size=self.batch_size,
-            batches=self.steps_per_epoch * (trainer.accumulate_grad_batches if trainer else 1),
+            batches=self.steps_per_epoch * self._batches_per_step(),
             start=self._batches_trained,
             rank=trainer.global_rank if trainer else 0,
             world_size=trainer.world_size if trainer else 1,
@@ -280,8 +280,13 @@ class SRData(LightningDataModule):
 
     def _batches_trained(self) -> int:
         """The model's own count; Lightning's counts optimizer steps."""
+        return int(getattr(self.trainer.lightning_module if self.trainer else None, "batches", 0))
+
+    def _batches_per_step(self) -> int:
+        """A model that steps by itself knows it: Lightning refuses to accumulate for it."""
         module = self.trainer.lightning_module if self.trainer else None
-        return int(getattr(module, "batches", 0))
+        of_trainer = self.trainer.accumulate_grad_batches if self.trainer else 1
+        return int(getattr(module, "accumulate_grad_batches", of_trainer))
 
     def _worker_count(self, images: Images | Together) -> int:
         if self.workers != "auto":

@@ -12,6 +12,7 @@ be compared with a published one.
 
 import logging
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,8 @@ class FrozenFeatures(nn.Module):
     """Features of images at chosen layers of a pretrained trunk.
 
     Attributes:
-        notes: One sentence if the features are random, nothing if they are not.
+        random: Whether the features are.
+        notes: One sentence if they are for want of weights, nothing if not.
         minimum: Side in pixels of the smallest image that the deepest layer can take.
     """
 
@@ -37,7 +39,7 @@ class FrozenFeatures(nn.Module):
         *,
         taps: Mapping[str, int],
         weights: str | None,
-        random_features: bool = False,
+        random_features: bool | Literal["always"] = False,
         download: bool = True,
         pooling: Pooling = "max",
     ) -> None:
@@ -47,7 +49,8 @@ class FrozenFeatures(nn.Module):
             architecture: Which trunk.
             taps: Name -> number of the layer whose output is wanted under this name.
             weights: A weight file; None for the cache, then a download.
-            random_features: Go on with random weights if the cache has none, without going online.
+            random_features: Go on with random weights if the cache has none, without going online; or
+                `always` have them.
             download: Go online if the cache has none.
             pooling: How the trunk shrinks: `max` is how it was trained, `l2` how DISTS has it.
 
@@ -62,14 +65,20 @@ class FrozenFeatures(nn.Module):
         self._name = published.name
         self.minimum = architecture.smallest(max(taps.values()), pooling=pooling)
         trunk = Trunk(architecture, taps=taps, pooling=pooling)
-        path = find_weights(published, file=weights, download=download and not random_features)
+        always = random_features == "always"
+        path = None
+        if not always:
+            path = find_weights(published, file=weights, download=download and not random_features)
         if path is None and not random_features:
             raise NotAtHand(
                 f"the ImageNet weights of {published.name} are not at hand: put {published.url} into "
                 f"{published.cached.parent}, name a file with metric.NAME.weights=FILE, or let "
                 "metric.NAME.download=true fetch it"
             )
-        if path is None:
+        self.random = path is None
+        if always:
+            trunk.randomise()
+        elif path is None:
             trunk.randomise()
             self.notes.append(
                 f"{published.name} judged with random features, because its ImageNet weights are not at "

@@ -34,7 +34,7 @@ class LPIPSDistance(nn.Module):
         *,
         net: Literal["alex", "vgg"],
         weights: str | None = None,
-        random_features: bool = False,
+        random_features: bool | Literal["always"] = False,
         download: bool = True,
     ) -> None:
         """Build the trunk and read the heads.
@@ -43,7 +43,8 @@ class LPIPSDistance(nn.Module):
             net: The trunk: `vgg` is what the authors advise for training, `alex` what they advise for
                 measuring.
             weights: A file with torchvision's VGG16 or AlexNet; None for torch hub's cache, then a download.
-            random_features: Go on with random features if the cache has no weights, without going online.
+            random_features: Go on with random features if the cache has no weights, without going online;
+                or `always` have them.
             download: Go online if the cache has no weights.
 
         Raises:
@@ -66,7 +67,7 @@ class LPIPSDistance(nn.Module):
         convolutions = (architecture.layers[tap - 1] for tap in taps)
         channels = [layer.outputs for layer in convolutions if isinstance(layer, Conv)]
         shapes = {name: (1, count, 1, 1) for name, count in zip(names, channels, strict=True)}
-        random = bool(self.features.notes)
+        random = self.features.random
         heads = {name: torch.ones(shape) for name, shape in shapes.items()} if random else _heads(net, shapes)
         self._heads = Frozen(nn.ParameterDict(heads))
 

@@ -68,23 +68,37 @@ class WeightedSum(nn.Module):
         Raises:
             ValueError: The shapes differ; they would be broadcast without a word.
         """
+        values = self.terms(sr, gt)
+        # Watched terms are not left to the product: 0 * nan is nan.
+        total = sum(
+            (self.weights[name] * value for name, value in values.items() if self.weights[name] > 0),
+            start=sr.new_zeros((), dtype=torch.promote_types(sr.dtype, torch.float32)),
+        )
+        return total, {name: value.detach() for name, value in values.items()}
+
+    def terms(self, sr: Tensor, gt: Tensor) -> dict[str, Tensor]:
+        """Name -> value before weighting, a scalar: with a gradient where the weight is above 0.
+
+        Args:
+            sr: Restored images (B, C, H, W).
+            gt: True images of the same shape.
+
+        Raises:
+            ValueError: The shapes differ; they would be broadcast without a word.
+        """
         if sr.shape != gt.shape:
             raise ValueError(
                 f"the loss compares images of one shape, and sr is {tuple(sr.shape)}, gt {tuple(gt.shape)}: "
                 "check the net's scale and channels against the data's"
             )
+        values: dict[str, Tensor] = {}
         with torch.autocast(sr.device.type, enabled=False):
             sr, gt = (image.to(torch.promote_types(image.dtype, torch.float32)) for image in (sr, gt))
-            total = sr.new_zeros(())
-            values: dict[str, Tensor] = {}
             for (name, weight), loss in zip(self.weights.items(), self.losses, strict=True):
                 with torch.set_grad_enabled(weight > 0 and torch.is_grad_enabled()):
-                    value: Tensor = loss(sr, gt)
-                assert value.ndim == 0, f"{name} returned {tuple(value.shape)}, not a scalar"
-                values[name] = value.detach()
-                if weight > 0:  # not left to the product: 0 * nan is nan
-                    total = total + weight * value
-        return total, values
+                    values[name] = loss(sr, gt)
+                assert values[name].ndim == 0, f"{name} returned {tuple(values[name].shape)}, not a scalar"
+        return values
 
 
 def _checked(name: str, term: Term) -> tuple[float, nn.Module]:

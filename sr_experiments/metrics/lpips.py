@@ -47,3 +47,34 @@ class LPIPS(ImageMetric):
         with torch.no_grad(), torch.autocast(sr.device.type, enabled=False):
             distances: Tensor = self.distance(x, y)
         return distances.double()
+
+
+class RandomLPIPS(ImageMetric):
+    """The uncalibrated distance of LPIPS on an untrained AlexNet, always the same one; 0 for equal images.
+
+    A stand-in that needs no weights: arXiv:1801.03924, section 4, finds that even random features of this
+    kind follow people's judgement of distortions better than PSNR and SSIM do. Lower is better, and it
+    compares with nothing but itself. Every band of an image is looked at as a grey picture, except that RGB
+    is one picture.
+    """
+
+    higher_is_better = False
+
+    def __init__(self) -> None:
+        """Draw the trunk."""
+        super().__init__()
+        self.distance = LPIPSDistance(net="alex", random_features="always")
+
+    def forward(self, sr: Tensor, gt: Tensor, *, lq: Tensor) -> Tensor:
+        """Return the distance (B,) float64; `lq` is not looked at.
+
+        Raises:
+            ValueError: Images smaller than the trunk's deepest layer can take.
+        """
+        if sr.shape[1] not in (1, 3):
+            bands = [self(sr[:, i : i + 1], gt[:, i : i + 1], lq=lq) for i in range(sr.shape[1])]
+            return torch.stack(bands).mean(dim=0)
+        x, y = levels_for_network(sr, gt, name="LPIPS", minimum=self.distance.features.minimum)
+        with torch.no_grad(), torch.autocast(sr.device.type, enabled=False):
+            distances: Tensor = self.distance(x, y)
+        return distances.double()

@@ -75,22 +75,30 @@ class RestorationModel(SRModel):
 
     def configure_optimizers(self) -> Any:
         """The optimizer over the net's parameters, and its schedule."""
+        optimizer = self._make_net_optimizer()
+        return {"optimizer": optimizer, "lr_scheduler": self.schedule.attach(optimizer)}
+
+    def _make_net_optimizer(self) -> Optimizer:
         groups = [list(self.net.get_submodule(name).parameters()) for name in self.layer_rates]
         rated = {id(parameter) for group in groups for parameter in group}
         rest = [p for p in self.net.parameters() if p.requires_grad and id(p) not in rated]
         optimizer = self.make_optimizer([{"params": group} for group in (rest, *groups)])
         for group, factor in zip(optimizer.param_groups[1:], self.layer_rates.values(), strict=True):
             group["lr"] *= factor
-        return {"optimizer": optimizer, "lr_scheduler": self.schedule.attach(optimizer)}
+        return optimizer
 
     def configure_gradient_clipping(self, optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
         """Clip by the rate, or as the Trainer was told."""
         if self.clip_by_rate is None:
             super().configure_gradient_clipping(optimizer, *args, **kwargs)
             return
+        self._clip_by_rate(optimizer, self.clip_by_rate)
+
+    @staticmethod
+    def _clip_by_rate(optimizer: Optimizer, limit: float) -> None:
         for group in optimizer.param_groups:
             if group["lr"] > 0:
-                torch.nn.utils.clip_grad_value_(group["params"], self.clip_by_rate / group["lr"])
+                torch.nn.utils.clip_grad_value_(group["params"], limit / group["lr"])
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Step, then let the average follow: once per step of the optimizer, also with accumulation."""

@@ -27,7 +27,7 @@ def train(config: DictConfig, run_dir: Path) -> None:
     with RunRecord(run_dir / "run.json", **facts) as record:
         data = build_data(config)
         model = build_model(config)
-        trainer = build_trainer(config, run_dir)
+        trainer = build_trainer(config, run_dir, model=model)
         (run_dir / "config.yaml").write_text(model.config_text, encoding="utf-8")
         record.update(parameters=count_parameters(model.net), precision=str(trainer.precision), steps=0)
         _announce(config, model, data, trainer, run_dir)

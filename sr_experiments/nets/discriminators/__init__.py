@@ -1,0 +1,1 @@
+"""The discriminators: one file an architecture, each a ``Discriminator``."""
