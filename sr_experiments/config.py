@@ -67,6 +67,8 @@ def value_problems(config: DictConfig) -> list[str]:
 
 def _adversarial_problems(config: DictConfig) -> list[str]:
     """A discriminator that nothing would train, and an adversary that nobody would feel."""
+    if OmegaConf.is_missing(config, "model"):
+        return []
     objectives = "an adversarial objective (loss=gan, srgan, esrgan or real_esrgan)"
     plays = str(config.model.get("_target_", "")).endswith(".GANModel")
     given = [key for key in ("adversary", "discriminator") if config[key] is not None]
