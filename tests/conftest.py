@@ -1,6 +1,7 @@
 """What every test may use."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,3 +16,17 @@ def benchmark_dir(*parts: str) -> Path:
     if not path.exists():
         pytest.skip(f"benchmark images are not at {path} (set SR_BENCHMARK_DIR)")
     return path
+
+
+@pytest.fixture
+def fresh_compiler() -> Iterator[None]:
+    """A compiler that has seen nothing.
+
+    It counts how often a function was compiled over the whole process and refuses the ninth time, and all
+    subclasses share their base class's functions: which tests ran before would decide whether one passes.
+    """
+    import torch
+
+    torch.compiler.reset()
+    yield
+    torch.compiler.reset()

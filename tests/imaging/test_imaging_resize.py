@@ -326,6 +326,7 @@ def test_a_gpu_agrees() -> None:
         )
 
 
+@pytest.mark.usefixtures("fresh_compiler")
 def test_compiled() -> None:
     compiled = torch.compile(Upscale(), backend="eager", fullgraph=True)
     image = torch.rand(1, 3, 10, 14)

@@ -266,6 +266,7 @@ def test_precision(precision: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # Dynamo looks at every input's
+@pytest.mark.usefixtures("fresh_compiler")
 def test_compiled_nets_train_as_they_do_uncompiled(tmp_path: Path) -> None:
     ends = []
     for compiled in (False, True):

@@ -233,6 +233,7 @@ def test_a_deep_copy_is_another_discriminator(name: str) -> None:
     assert all(torch.equal(kept[key], value) for key, value in other.state_dict().items())
 
 
+@pytest.mark.usefixtures("fresh_compiler")
 @pytest.mark.parametrize("name", NAMES)
 def test_it_compiles_to_one_graph(name: str) -> None:
     """Both states of the power iteration; the vectors move in the compiled one as in the other."""
