@@ -5,8 +5,8 @@ has a gradient by the discriminator's parameters, not by the images. They are co
 because the second derivative in half precision is mostly rounding; so the discriminator works in the dtype of
 the images, which must be that of its weights.
 
-A discriminator of several scales is several discriminators, so each has a penalty of its own and these are
-added.
+A discriminator of several scales is several discriminators, so each has a penalty of its own. These are
+averaged as their losses are, so that the weight of a penalty means the same for any number of scales.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,13 +29,13 @@ def r1_penalty(judge: Judge, real: Tensor) -> Tensor:
         real: (B, C, H, W). Taken as constants.
 
     Returns:
-        A scalar of at least 0, in float32 or better, with a gradient by the judge's parameters; the sum over
+        A scalar of at least 0, in float32 or better, with a gradient by the judge's parameters; the mean over
         its scales.
     """
     with torch.autocast(real.device.type, enabled=False):
         x = real.detach().requires_grad_()
         penalties = [0.5 * _slopes(score.flatten(1).sum(1), x).square().sum(1).mean() for score in judge(x)]
-        return torch.stack(penalties).sum()
+        return torch.stack(penalties).mean()
 
 
 def gradient_penalty(judge: Judge, real: Tensor, fake: Tensor, *, mix: Tensor) -> Tensor:
@@ -52,7 +52,7 @@ def gradient_penalty(judge: Judge, real: Tensor, fake: Tensor, *, mix: Tensor) -
         mix: (B, 1, 1, 1) in [0, 1], drawn by the caller, who knows the rule for randomness.
 
     Returns:
-        A scalar of at least 0, in float32 or better, with a gradient by the judge's parameters; the sum over
+        A scalar of at least 0, in float32 or better, with a gradient by the judge's parameters; the mean over
         its scales.
     """
     assert real.shape == fake.shape, f"real is {tuple(real.shape)}, fake {tuple(fake.shape)}"
@@ -62,7 +62,7 @@ def gradient_penalty(judge: Judge, real: Tensor, fake: Tensor, *, mix: Tensor) -
         share = mix.to(real.dtype)
         x = (share * real + (1 - share) * fake.to(real.dtype)).detach().requires_grad_()
         norms = [torch.linalg.vector_norm(_slopes(score.flatten(1).mean(1), x), dim=1) for score in judge(x)]
-        return torch.stack([(norm - 1).square().mean() for norm in norms]).sum()
+        return torch.stack([(norm - 1).square().mean() for norm in norms]).mean()
 
 
 def _slopes(scores: Tensor, x: Tensor) -> Tensor:

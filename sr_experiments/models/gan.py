@@ -23,10 +23,10 @@ from sr_experiments.models.freeze import frozen
 from sr_experiments.models.guard import Guard
 from sr_experiments.models.restoration import RestorationModel
 from sr_experiments.models.schedule import Schedule
+from sr_experiments.models.shares import Terms, gradient_norms, shares
 from sr_experiments.models.watch import Watch
 from sr_experiments.nets.base import SRNet
 
-_Terms = dict[str, tuple[float, Tensor]]  # name -> (weight, value)
 _GENERATOR, _DISCRIMINATOR = "generator", "discriminator"
 
 
@@ -106,6 +106,7 @@ class GANModel(RestorationModel):
         self.guard = Guard(max_skipped=max_skipped)
         self.watch = Watch()
         self._window: list[Pair] = []  # of this step, where the discriminator moves more than once
+        self._norms: dict[str, Tensor] = {}  # of this step's gradients, to be logged
 
     # ---- a step
 
@@ -139,6 +140,7 @@ class GANModel(RestorationModel):
         for optimizer in self._optimizers():
             optimizer.optimizer.zero_grad()
         self._window.clear()
+        self._norms.clear()
         self.guard.begin()
         # Once a step, however many passes it has (arXiv:1802.05957, algorithm 1): see the module's docstring.
         self.adversary.begin_step()
@@ -147,7 +149,7 @@ class GANModel(RestorationModel):
         # Frozen until the gradient is there: it must reach the generator, and nothing else.
         with frozen(self.adversary.discriminator):
             values = self.loss.terms(pair.sr, pair.gt)
-            terms: _Terms = {name: (self.loss.weights[name], value) for name, value in values.items()}
+            terms = {name: (self.loss.weights[name], value) for name, value in values.items()}
             if plays:
                 terms |= self.adversary.for_generator(pair, step=self.step)
             total = torch.stack([weight * value for weight, value in terms.values() if weight > 0]).sum()
@@ -187,6 +189,8 @@ class GANModel(RestorationModel):
         if self._measures:
             self.log("health/weight", self.adversary.weight * self.adversary.share(self.step))
             self.log("health/skipped", float(self.guard.total))
+            # Not in the hook that measures them: Lightning would forget what this one has logged.
+            self.log_dict(self._norms)
             self.watch.judge(batches=self.batches)
 
     def _move(self, optimizer: Optimizer) -> None:
@@ -227,7 +231,7 @@ class GANModel(RestorationModel):
             return
         self.guard.good(side)
         if self._measures:
-            self.log(f"health/{side}_norm", norm)
+            self._norms[f"health/{side}_norm"] = norm
             self.watch.saw(**{f"{side}_norm": float(norm)})
         if self.gradient_clip_val and self.gradient_clip_algorithm == "norm":
             torch.nn.utils.clip_grads_with_norm_(parameters, self.gradient_clip_val, norm)
@@ -244,21 +248,11 @@ class GANModel(RestorationModel):
         every = int(getattr(self.trainer, "log_every_n_steps"))  # noqa: B009 - set by Lightning outside its constructor
         return self.batches == 1 or (every > 0 and self.batches % every == 0)
 
-    def _measure_shares(self, sr: Tensor, terms: _Terms) -> None:
-        """The share of each term in the generator's gradient, taken at its output."""
-        scaler = self._scaler
-        norms = {}
-        for name, (weight, value) in terms.items():
-            if weight > 0:
-                scaled = weight * value if scaler is None else scaler.scale(weight * value)
-                norms[name] = torch.autograd.grad(scaled, sr, retain_graph=True)[0].float().norm()
-        total = torch.stack(list(norms.values())).sum().clamp_min(torch.finfo(torch.float32).tiny)
-        self.log_dict({f"health/share/{name}": norm / total for name, norm in norms.items()})
+    def _measure_shares(self, sr: Tensor, terms: Terms) -> None:
+        norms = gradient_norms(sr, terms, scaler=self._scaler)
+        self.log_dict({f"health/share/{name}": share for name, share in shares(norms).items()})
         if "adversarial" in norms:
-            unscaled = norms["adversarial"] / (
-                terms["adversarial"][0] * (scaler.get_scale() if scaler else 1.0)
-            )
-            self.watch.saw(adversarial_gradient=float(unscaled))
+            self.watch.saw(adversarial_gradient=float(norms["adversarial"] / terms["adversarial"][0]))
 
     def collect_notes(self) -> list[str]:
         """What the reader of the results must know of the game as well."""

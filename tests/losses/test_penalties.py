@@ -124,11 +124,14 @@ def test_mix_is_the_share_of_the_real_image(share: float) -> None:
 
 
 @every_penalty
-def test_scales_are_added(name: str) -> None:
-    """Each with a slope of its own: the slope of the sum would be something else."""
+def test_scales_are_averaged(name: str) -> None:
+    """Each with a slope of its own: the slope of the mean would be something else.
+
+    They were summed while the losses beside them were averaged: three scales had three times the penalty.
+    """
     one, other = Linear(seed=4), Linear(seed=5)
     together = penalties()[name](lambda x: [*one(x), *other(x)])
-    apart = penalties()[name](one) + penalties()[name](other)
+    apart = (penalties()[name](one) + penalties()[name](other)) / 2
     assert together.shape == ()
     assert together.item() == pytest.approx(apart.item(), rel=1e-13)
 

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import Tensor, nn
 
 from sr_experiments.losses.adversarial import RelativisticAverage, Vanilla, Wasserstein
@@ -280,6 +282,29 @@ def test_compiled_nets_train_as_they_do_uncompiled(tmp_path: Path) -> None:
         torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-6)
 
 
+def test_every_batch_tells_its_whole_health(tmp_path: Path) -> None:
+    """Norms were logged in the hook that measures them.
+
+    Lightning then began anew in the first batch of each epoch and lost all that the step had logged before.
+    """
+    told = []
+
+    class Listener(pl.Callback):
+        def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
+            told.append({key for key in trainer.callback_metrics if not key.endswith("_epoch")})
+
+    kept = ModelCheckpoint(tmp_path, save_last=True)
+    model = game(adversary={"r1": 1.0, "feature_matching": 1.0})
+    fit(model, tmp_path, steps=2, epochs=2, trainer={"callbacks": [Listener(), kept]})
+    first = {f"health/{name}" for name in ("d_real", "d_fake", "accuracy", "r1", "weight", "skipped")}
+    first |= {f"health/{side}_norm" for side in ("generator", "discriminator")}
+    first |= {f"health/share/{name}" for name in ("l1", "adversarial", "feature_matching")}
+    first |= {"train/loss", "train/loss/l1", "train/loss/adversarial", "train/loss/discriminator"}
+    assert len(told) == 4
+    for keys in told:
+        assert first <= keys
+
+
 def test_a_checkpoint_holds_both_nets_and_opens_safely(tmp_path: Path) -> None:
     model = game()
     fit(model, tmp_path, steps=1)
@@ -288,8 +313,10 @@ def test_a_checkpoint_holds_both_nets_and_opens_safely(tmp_path: Path) -> None:
     assert {key.split(".")[0] for key in content["state_dict"]} >= {"net", "ema", "adversary"}
 
 
-def test_a_run_continues_where_it_stopped(tmp_path: Path) -> None:
+@pytest.mark.parametrize("interval", ["step", "epoch"])
+def test_a_run_continues_where_it_stopped(interval: Any, tmp_path: Path) -> None:
     """Killed in the middle of the second epoch and continued: equal to the bit."""
+    halve = partial(torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.5)
 
     class Killed(Exception):
         pass
@@ -308,6 +335,7 @@ def test_a_run_continues_where_it_stopped(tmp_path: Path) -> None:
     options: dict[str, Any] = {
         "adversary": {"start": 2, "ramp": 6, "r1": 1.0, "penalty_every": 2},
         "generator_every": 2,
+        "schedule": Schedule(halve, interval=interval),
     }
     whole = game(**options)
     fit(whole, tmp_path / "a", steps=4, epochs=3)
