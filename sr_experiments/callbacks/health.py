@@ -34,6 +34,7 @@ _GROUPS: tuple[tuple[str, dict[str, Any], dict[str, str]], ...] = (
     ("Validation: LPIPS", {"unit": "less is better"}, {}),
 )
 _SHARES, _DISTANCES = 3, 9  # the groups whose keys are not known before
+_POINTS = 2000  # of a curve; more than the picture's pixels show
 
 
 class Health(Callback):
@@ -101,6 +102,8 @@ class Health(Callback):
                 steps, values = self.rows.setdefault(key, ([], []))
                 steps.append(float(batches))
                 values.append(float(value))
+                if len(steps) > _POINTS:  # every checkpoint carries them: a long run keeps every second one
+                    del steps[1::2], values[1::2]
 
     def _write(self, trainer: Trainer) -> None:
         if not self.rows or not trainer.is_global_zero:

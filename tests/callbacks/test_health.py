@@ -121,6 +121,18 @@ def test_a_continued_run_draws_its_beginning_too(tmp_path: Path) -> None:
     ).read_bytes()
 
 
+def test_a_long_run_has_no_more_points_than_a_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first and the last stay; the state in a checkpoint grew by every value that was ever read."""
+    monkeypatch.setattr(health, "_POINTS", 8)
+    callback, _ = play(tmp_path, Player(), epochs=8, every=1)
+    steps, values = callback.rows["health/d_real"]
+    assert 4 <= len(steps) <= 8
+    assert (steps[0], steps[-1]) == (1, 48)
+    np.testing.assert_allclose(values, np.array(steps) / 10, rtol=1e-6)
+
+
 def test_the_state_is_a_copy() -> None:
     """A checkpoint that is written later, in another thread, must not grow meanwhile."""
     callback = Health(Path(), net_name="toy")
