@@ -54,7 +54,7 @@ def start_from(net: SRNet, source: str) -> None:
         )
     lines = [f"init_from={source}: {len(report.loaded)} tensors loaded"]
     if report.renamed:
-        lines.append(f"  {len(report.renamed)} of them under another project's names")
+        lines.append(f"  {len(report.renamed)} of them under other names than the net's")
     lines += [f"  skipped {key}: {reason}" for key, reason in report.skipped.items()]
     lines += [f"  kept as initialised {key}: not in the file" for key in report.missing]
     _log.info("\n".join(lines))
@@ -107,7 +107,7 @@ def _refuse_strange_code(path: Path, node: Any, *, root: bool = True) -> None:
     """
     if isinstance(node, dict):
         target = node.get("_target_")
-        if (target is not None or root) and not (root and _is_our_net(str(target))):
+        if (target is not None or root) and not _is_our_net(str(target)):
             raise ValueError(
                 f"{path}: its config builds {target}, and only a net of sr_experiments.nets is built from a "
                 "file. If you trust it, save the state_dict of its net as a plain weight file, and give "
@@ -137,7 +137,10 @@ def config_at(config: DictConfig, saved: DictConfig | None, *, scale: int, chann
     with open_dict(at):
         if saved is not None:
             at.net, at.name = saved.net, saved.name
-            at.net.scale, at.net.in_channels = scale, channels
+            node = at.net
+            while isinstance(node.get("inner"), DictConfig):
+                node = node.inner  # a net about another one has the other's scale and channels
+            node.scale, node.in_channels = scale, channels
         at.scale, at.channels = scale, channels
     return at
 

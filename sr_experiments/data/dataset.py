@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from sr_experiments.data.images import Images, Pair, Together
-from sr_experiments.degradations.random import Draw
+from sr_experiments.imaging.random import Draw
 
 Batch = dict[str, Any]
 

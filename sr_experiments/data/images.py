@@ -21,9 +21,9 @@ from sr_experiments.data.memory import readable
 from sr_experiments.data.problems import shortened
 from sr_experiments.data.sources import Item
 from sr_experiments.degradations.base import Degradation
-from sr_experiments.degradations.random import name_position
 from sr_experiments.imaging.colour import to_channels
 from sr_experiments.imaging.io import read_image, to_tensor
+from sr_experiments.imaging.random import name_position
 from sr_experiments.imaging.resize import imresize
 
 _log = logging.getLogger(__name__)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from sr_experiments.degradations.random import Draw
+from sr_experiments.imaging.random import Draw
 
 
 class Degradation(nn.Module):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sr_experiments.degradations.base import Degradation
-from sr_experiments.degradations.random import Draw
+from sr_experiments.imaging.random import Draw
 from sr_experiments.imaging.resize import BORDERS, MAXIMA, Border, imresize, imresize_uint8
 
 

@@ -14,8 +14,8 @@ from kornia.filters import filter2d
 from torch import Tensor
 
 from sr_experiments.degradations.base import Degradation
-from sr_experiments.degradations.random import Draw
 from sr_experiments.degradations.ranges import checked_probability, checked_range
+from sr_experiments.imaging.random import Draw
 
 SMALLEST_SIGMA = 0.05  # in pixels: the neighbours' weight is below 1e-80, which is no blur
 

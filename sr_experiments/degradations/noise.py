@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from sr_experiments.degradations.base import Degradation
-from sr_experiments.degradations.random import Draw
 from sr_experiments.degradations.ranges import checked_probability, checked_range
+from sr_experiments.imaging.random import Draw
 
 
 class GaussianNoise(Degradation):

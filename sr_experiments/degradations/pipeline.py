@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from sr_experiments.degradations.base import Degradation
 from sr_experiments.degradations.quantise import to_8_bit
-from sr_experiments.degradations.random import Draw
+from sr_experiments.imaging.random import Draw
 
 
 class Pipeline(Degradation):

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from sr_experiments.degradations.base import Degradation
-from sr_experiments.degradations.random import Draw
+from sr_experiments.imaging.random import Draw
 from sr_experiments.imaging.resize import KERNEL_WIDTHS, Kernel, imresize
 
 

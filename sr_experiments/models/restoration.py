@@ -1,12 +1,14 @@
 """Training a net to restore: one net, one optimizer, one named sum of losses."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from sr_experiments.imaging.pad import run_padded
 from sr_experiments.losses.weighted import WeightedSum
 from sr_experiments.metrics.base import ImageMetric
 from sr_experiments.models.base import SRModel
@@ -63,8 +65,12 @@ class RestorationModel(SRModel):
 
     def _restore_crops(self, batch: dict[str, Tensor]) -> Tensor:
         # To the model's dtype: float64 under precision=64-true.
+        net = self.net
         if "enlarged" not in batch:
-            return self.restore(self.net, batch["lq"].to(self.dtype))
+            # Asked of the net and not of its class: torch.compile puts one of its own about it.
+            run = partial(net, position=batch["position"]) if net.takes_position else net
+            lq = batch["lq"].to(self.dtype)
+            return run_padded(run, lq, scale=net.scale, multiple_of=net.multiple_of, minimum=net.minimum)
         if not isinstance(self.net, EnlargedNet):
             raise ValueError(
                 f"data.scales trains one set of weights for several scales; {type(self.net).__name__} has an "

@@ -1,12 +1,13 @@
 """Key names that other projects gave to the same networks.
 
 Our nets keep the names of the papers' own releases. Weights of the same architecture are also published under
-other names; a net that knows some states them as `foreign_namings`, a few patterns each.
+other names; a net that knows some states them as `foreign_namings`, a few patterns each. A net about another
+one, its `inner`, has the other's names behind ``inner.``; weights go either way.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
@@ -46,6 +47,16 @@ class KnowsForeignNames(Protocol):
         ...
 
 
+@runtime_checkable
+class HasInner(Protocol):
+    """A net about another one."""
+
+    inner: nn.Module
+
+
+_INNER = "inner."
+
+
 @dataclass(frozen=True)
 class Translation:
     """Weights under our names.
@@ -62,7 +73,7 @@ class Translation:
 
 
 def translate(net: nn.Module, state: Mapping[str, Tensor]) -> Translation:
-    """Give the keys of another project's file the net's own names.
+    """Give the keys of another project's file, or of a net about this one or inside it, the net's own names.
 
     A project's names are used where it knows every key that the net does not: a file of another architecture
     that shares a few names with it, as in BasicSR, is left as it is. A key that the net has itself is never
@@ -88,7 +99,27 @@ def translate(net: nn.Module, state: Mapping[str, Tensor]) -> Translation:
         constants = {key for key in own if key.rpartition(".")[0] in naming.constants}
         result.constants.update(constants - result.state.keys() if result.file_keys else ())
         return result
-    return Translation(state=dict(state))
+    if isinstance(net, HasInner):
+        return _into_inner(net, state)
+    outside = {key: key.removeprefix(_INNER) for key in strange if key.startswith(_INNER)}
+    return _renamed(state, {key: name for key, name in outside.items() if name in own and name not in state})
+
+
+def _into_inner(net: HasInner, state: Mapping[str, Tensor]) -> Translation:
+    """Keys without ``inner.`` may be the inner net's own, or another project's for it."""
+    own = {_INNER + key for key in net.inner.state_dict()}
+    given = translate(net.inner, {key: state[key] for key in state if not key.startswith(_INNER)})
+    keys = {given.file_keys.get(key, key): _INNER + key for key in given.state}
+    names = {key: name for key, name in keys.items() if name in own and name not in state}
+    constants = {_INNER + key for key in given.constants}
+    return replace(_renamed(state, names), constants=constants - state.keys())
+
+
+def _renamed(state: Mapping[str, Tensor], names: Mapping[str, str]) -> Translation:
+    return Translation(
+        state={names.get(key, key): value for key, value in state.items()},
+        file_keys={name: key for key, name in names.items()},
+    )
 
 
 def basicsr_ends(*, blocks: int) -> dict[str, str]:

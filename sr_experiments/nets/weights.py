@@ -28,7 +28,7 @@ class LoadReport:
         loaded: Keys that were copied into the network.
         skipped: Keys of the file that were not, and why.
         missing: Keys of the network that the file did not fill.
-        renamed: Keys of the file that another project gave -> the network's own.
+        renamed: Keys of the file that differ from the network's own (see `nets.foreign`) -> these.
     """
 
     loaded: list[str] = field(default_factory=list)

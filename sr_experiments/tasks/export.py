@@ -216,26 +216,37 @@ def words_for(at: DictConfig, *, checkpoint: str) -> list[str]:
         at: Its config.
         checkpoint: Its weights.
     """
-    wanted = dict(_leaves(OmegaConf.to_container(at.net, resolve=True)))
+    nearest = _words_for_net(at, OmegaConf.to_container(at.net, resolve=True))
+    words = [f"checkpoint={_as_hydra_reads(checkpoint)}", *nearest, f"scale={at.scale}"]
+    return [*words, *([] if at.channels == 3 else [f"channels={at.channels}"])]
+
+
+def _words_for_net(at: DictConfig, net: Any, *, choose: str = "model", place: str = "net") -> list[str]:
+    """The nearest choice and what differs; for a net about another one, the other's as well."""
+    inner = net.pop("inner", None)
+    wanted = dict(_leaves(net))
     found: list[list[str]] = []
     folder = conf_dir() / "net"
     for path in sorted(folder.rglob("*.yaml")):
-        node = OmegaConf.create({"scale": at.scale, "channels": at.channels})
+        node = OmegaConf.create({key: at[key] for key in ("scale", "channels", "seed")})
         node.net = OmegaConf.load(path)  # whose interpolations look here
+        node.net.pop("defaults", None)  # the net inside
         given = dict(_leaves(OmegaConf.to_container(node.net, resolve=True)))
         if given.get("_target_") != wanted["_target_"]:
             continue
         changes = [
-            f"{'' if key in given else '+'}net.{key}={_as_hydra_reads(value)}"
+            f"{'' if key in given else '+'}{place}.{key}={_as_hydra_reads(value)}"
             for key, value in wanted.items()
             if key not in given or given[key] != value
         ]
-        changes += [f"~net.{key}" for key in given if key not in wanted]
+        changes += [f"~{place}.{key}" for key in given if key not in wanted]
         name = path.relative_to(folder).with_suffix("").as_posix()
-        found.append([f"model={name}", *changes])
-    nearest = min(found, key=len, default=["model=MODEL"])
-    words = [f"checkpoint={_as_hydra_reads(checkpoint)}", *nearest, f"scale={at.scale}"]
-    return [*words, *([] if at.channels == 3 else [f"channels={at.channels}"])]
+        found.append([f"{choose}={name}", *changes])
+    words = min(found, key=len, default=[f"{choose}={choose.partition('@')[0].upper()}"])
+    if inner is not None:
+        place = f"{place}.inner"
+        words += _words_for_net(at, inner, choose=f"net@{place}", place=place)
+    return words
 
 
 def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -18,8 +18,8 @@ from sr_experiments.data.dataset import Batch, TrainSet
 from sr_experiments.data.demo import Demo
 from sr_experiments.data.sources import Folder, Joined, Paired
 from sr_experiments.degradations.bicubic import Bicubic
-from sr_experiments.degradations.random import name_position
 from sr_experiments.imaging.io import read_image, to_tensor
+from sr_experiments.imaging.random import name_position
 from tests.conftest import benchmark_dir
 from tests.data.pictures import TRAIN, blind, cut_short, folder, module, write
 

@@ -16,8 +16,8 @@ from sr_experiments.data.memory import UNKNOWN, cores, fits, free_bytes, readabl
 from sr_experiments.data.sources import Folder, Item
 from sr_experiments.degradations.base import Degradation
 from sr_experiments.degradations.bicubic import Bicubic
-from sr_experiments.degradations.random import name_position
 from sr_experiments.imaging.io import read_image
+from sr_experiments.imaging.random import name_position
 from sr_experiments.imaging.resize import imresize, imresize_uint8
 from tests.conftest import benchmark_dir
 from tests.data.pictures import blind, cut_short, pixels, save, write

@@ -17,10 +17,10 @@ from sr_experiments.degradations.blur import GaussianBlur, gaussian_kernels
 from sr_experiments.degradations.noise import GaussianNoise
 from sr_experiments.degradations.pipeline import Pipeline
 from sr_experiments.degradations.quantise import to_8_bit
-from sr_experiments.degradations.random import Draw
 from sr_experiments.degradations.ranges import checked_range
 from sr_experiments.degradations.resample import Resample
 from sr_experiments.imaging.io import read_image
+from sr_experiments.imaging.random import Draw
 from sr_experiments.imaging.resize import Border, Kernel, imresize
 from tests.conftest import benchmark_dir
 

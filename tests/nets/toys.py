@@ -3,7 +3,7 @@
 import importlib
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from sr_experiments.nets.base import SRNet
 from tests.conftest import ROOT
@@ -126,14 +126,22 @@ def net_names() -> list[str]:
 
 
 def compose_net(name: str, *, scale: int, channels: int = 3) -> dict[str, Any]:
-    """A config with the root's `scale` and `channels` put in."""
-    root = OmegaConf.create(
-        {"scale": scale, "channels": channels, "net": OmegaConf.load(FOLDER / f"{name}.yaml")}
-    )
+    """A config with the root's values put in."""
+    root = OmegaConf.create({"scale": scale, "channels": channels, "seed": 0, "net": _read(name)})
     plain = OmegaConf.to_container(root, resolve=True)
     assert isinstance(plain, dict)
     found: dict[str, Any] = plain["net"]
     return found
+
+
+def _read(name: str) -> DictConfig:
+    """A file of conf/net, with the nets that its defaults put inside."""
+    config = OmegaConf.load(FOLDER / f"{name}.yaml")
+    assert isinstance(config, DictConfig)
+    for entry in config.pop("defaults", []):
+        for place, choice in entry.items():
+            config[place.removeprefix("/net@")] = _read(choice)
+    return config
 
 
 def build_net(name: str, *, scale: int, channels: int = 3, toy: bool = False, **overrides: Any) -> SRNet:
@@ -144,8 +152,13 @@ def build_net(name: str, *, scale: int, channels: int = 3, toy: bool = False, **
         config["options"] = {**config["options"], **changes}
     else:
         config.update(changes)
+    return _made(config)
+
+
+def _made(config: dict[str, Any]) -> SRNet:
     module, _, attribute = config.pop("_target_").rpartition(".")
-    net = getattr(importlib.import_module(module), attribute)(**config)
+    inside = {key: _made(value) for key, value in config.items() if key == "inner"}
+    net = getattr(importlib.import_module(module), attribute)(**config | inside)
     assert isinstance(net, SRNet)
     return net
 

@@ -8,7 +8,7 @@ import torch
 from scipy import special, stats
 from torch import Tensor
 
-from sr_experiments.degradations.random import Draw, _mix, _signed, name_key, name_position
+from sr_experiments.imaging.random import Draw, _mix, _signed, name_key, name_position
 
 MANY = torch.arange(20000)
 EXPECTED_BITS = [-2612035826361697361, -2548889570430233879, -6870393404135905147]
@@ -32,7 +32,7 @@ def test_the_mixer_is_splitmix64() -> None:
 
 
 def test_a_name_has_the_same_key_in_every_process() -> None:
-    code = "from sr_experiments.degradations.random import name_key; print(name_key('sigma'))"
+    code = "from sr_experiments.imaging.random import name_key; print(name_key('sigma'))"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert int(printed) == name_key("sigma")
     assert 0 <= name_position("baby") < 2**63
