@@ -46,6 +46,8 @@ def _rewritten(argument: str, *, options: set[str], sweep: bool) -> str:
         return f"task.scales={','.join(lists)}"
     if key in LISTS and several:
         return f"{key}=[{value}]"
+    if key == "interpolate" and key in options and several:
+        return f"task.{key}=[{value}]"
     if value.isdigit() and (conf_dir() / key / f"{value}.yaml").is_file():
         return f"{key}='{value}'"
     return f"task.{argument}" if key in options else argument

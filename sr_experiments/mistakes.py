@@ -74,7 +74,20 @@ def _unknown_choice(given: str, group: str, choices: list[str]) -> str:
     name = given.removeprefix(f"{group}/")
     if not group or name == given:
         return f"there is no config {given}.{nearest(given, choices)}"
-    return f"{group}={name}: no such choice.{nearest(name, choices)} There is: {', '.join(choices)}."
+    choices = [choice for choice in choices if not choice.startswith("_")]
+    elsewhere = sorted(_same_name(name), key=lambda choice: not choice.startswith(f"{group}="))
+    hint = f" There is {', '.join(elsewhere)}." if elsewhere else nearest(name, choices)
+    return f"{group}={name}: no such choice.{hint} {group} has: {', '.join(choices)}."
+
+
+def _same_name(name: str) -> list[str]:
+    """Where a name is a choice: of another group, in a folder of the group, or a recipe for some scale."""
+    found = []
+    for path in sorted(conf_dir().glob("*/**/*.yaml")):
+        group, *folders, choice = path.relative_to(conf_dir()).with_suffix("").parts
+        if choice == name or (group == "experiment" and choice.startswith(f"{name}_x")):
+            found.append(f"{group}={'/'.join([*folders, choice])}")
+    return found
 
 
 def _unknown_key(given: str, arguments: list[str]) -> str:

@@ -21,6 +21,15 @@ CASES = {
     "no such task": (["task=evalaute", "checkpoint=a"], ["task=evalaute", "checkpoint=a"]),
     "scales of an evaluation": (["task=evaluate", "scale=2,3,4"], ["task=evaluate", "task.scales=[2,3,4]"]),
     "a scale of an evaluation": (["scale=2", "task=evaluate"], ["task.scales=[2]", "task=evaluate"]),
+    "two runs": (
+        ["task=export", "interpolate=runs/a,runs/b", "alpha=0.8"],
+        ["task=export", "task.interpolate=[runs/a,runs/b]", "task.alpha=0.8"],
+    ),
+    "two runs in brackets": (
+        ["task=export", "interpolate=[runs/a,runs/b]"],
+        ["task=export", "task.interpolate=[runs/a,runs/b]"],
+    ),
+    "two runs without their task": (["interpolate=runs/a,runs/b"], ["interpolate=runs/a,runs/b"]),
     "the scale of a training": (["scale=2"], ["scale=2"]),
     "a sweep": (
         ["-m", "task=evaluate", "scale=2,3", "benchmark=set5,set14"],

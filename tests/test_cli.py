@@ -25,9 +25,22 @@ def run_cli(monkeypatch: pytest.MonkeyPatch, folder: Path, *arguments: str) -> i
 MISTAKES = {
     "a choice that is not there": (
         ["model=rcna"],
-        "model=rcna: no such choice. Did you mean 'rcan'? There is: ",
+        "model=rcna: no such choice. Did you mean 'rcan'? model has: autoencoder, ",
     ),
-    "another group's choice": (["loss=l2"], "loss=l2: no such choice."),
+    "a loss that is not there": (["loss=l2"], "loss=l2: no such choice. Did you mean 'l1'? loss has: charb"),
+    "a loss for a model": (["model=gan"], "model=gan: no such choice. There is loss=gan. model has: "),
+    "a loss, a discriminator and a recipe for a model": (
+        ["model=esrgan"],
+        "no such choice. There is discriminator=esrgan, experiment=esrgan_x4, loss=esrgan. model has: ",
+    ),
+    "a model for a loss": (
+        ["loss=srvgg"],
+        "loss=srvgg: no such choice. There is model=srvgg, net=srvgg. loss has: ",
+    ),
+    "a model in a folder": (["model=swinir"], "There is model=spandrel/swinir, experiment=swinir_x2, "),
+    "what losses share": (["loss=_base"], "loss=??? needs a value"),
+    "what adversaries share": (["loss=gan", "adversary=_base"], "adversary.loss=??? needs a value"),
+    "what data share": (["data=_base"], "data.name=??? needs a value"),
     "a group that is not there": (["modle=rcan"], "modle: no such key. Did you mean 'model'?"),
     "a top-level key": (["scael=2"], "scael: no such key. Did you mean 'scale'?"),
     "a nested key": (

@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 CONF = ROOT / "conf"
 FILES = sorted(path for path in CONF.rglob("*.yaml"))
 CHOICES = [
-    path.relative_to(CONF).with_suffix("") for path in FILES if path.parent != CONF and path.stem != "base"
+    path.relative_to(CONF).with_suffix("") for path in FILES if path.parent != CONF and path.stem != "_base"
 ]
 NEEDED = {"data/folder": ["data.root=x"], "data/paired": ["data.gt=x", "data.lq=y"]}
 

@@ -16,7 +16,7 @@ from tests.conftest import ROOT, benchmark_dir
 from tests.data.pictures import folder, write
 
 CONF = ROOT / "conf"
-DATA = sorted(path.stem for path in (CONF / "data").glob("*.yaml") if path.stem != "base")
+DATA = sorted(path.stem for path in (CONF / "data").glob("*.yaml") if path.stem != "_base")
 BENCHMARKS = sorted(path.stem for path in (CONF / "benchmark").glob("*.yaml"))
 DEGRADATIONS = sorted(path.stem for path in (CONF / "degradation").glob("*.yaml"))
 NEEDED = {"folder": ["data.root=x"], "paired": ["data.gt=x", "data.lq=y"]}

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from sr_experiments.losses.weighted import WeightedSum
 
 FOLDER = Path(__file__).parents[2] / "conf" / "loss"
-PRESETS = sorted(path.stem for path in FOLDER.glob("*.yaml") if path.stem != "base")
+PRESETS = sorted(path.stem for path in FOLDER.glob("*.yaml") if path.stem != "_base")
 ADVERSARIAL = {
     "gan",
     "srgan",

@@ -33,7 +33,7 @@ pytestmark = [
 
 SCALE = 2
 DISCRIMINATORS = discriminator_toys.NAMES
-ADVERSARIES = sorted({path.stem for path in (ROOT / "conf" / "adversary").glob("*.yaml")} - {"base"})
+ADVERSARIES = sorted({path.stem for path in (ROOT / "conf" / "adversary").glob("*.yaml")} - {"_base"})
 FIXED = {"nearest", "bilinear", "bicubic", "lanczos", "spectrum"}  # nothing to train
 GENERATORS = [name for name in net_names() if name not in FIXED]
 OURS = [name for name in GENERATORS if "/" not in name]
@@ -44,7 +44,7 @@ def conf(name: str) -> dict[str, Any]:
     """A file of conf/adversary with what it shares, and its loss as an object."""
     folder = ROOT / "conf" / "adversary"
     plain = OmegaConf.to_container(
-        OmegaConf.merge(OmegaConf.load(folder / "base.yaml"), OmegaConf.load(folder / f"{name}.yaml"))
+        OmegaConf.merge(OmegaConf.load(folder / "_base.yaml"), OmegaConf.load(folder / f"{name}.yaml"))
     )
     assert isinstance(plain, dict)
     module, _, attribute = plain["loss"].pop("_target_").rpartition(".")
