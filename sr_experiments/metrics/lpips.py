@@ -43,10 +43,7 @@ class LPIPS(ImageMetric):
         Raises:
             ValueError: Neither grey nor RGB, or smaller than the trunk's deepest layer can take.
         """
-        x, y = levels_for_network(sr, gt, name="LPIPS", minimum=self.distance.features.minimum)
-        with torch.no_grad(), torch.autocast(sr.device.type, enabled=False):
-            distances: Tensor = self.distance(x, y)
-        return distances.double()
+        return _measured(self.distance, sr, gt)
 
 
 class RandomLPIPS(ImageMetric):
@@ -74,7 +71,11 @@ class RandomLPIPS(ImageMetric):
         if sr.shape[1] not in (1, 3):
             bands = [self(sr[:, i : i + 1], gt[:, i : i + 1], lq=lq) for i in range(sr.shape[1])]
             return torch.stack(bands).mean(dim=0)
-        x, y = levels_for_network(sr, gt, name="LPIPS", minimum=self.distance.features.minimum)
-        with torch.no_grad(), torch.autocast(sr.device.type, enabled=False):
-            distances: Tensor = self.distance(x, y)
-        return distances.double()
+        return _measured(self.distance, sr, gt)
+
+
+def _measured(distance: LPIPSDistance, sr: Tensor, gt: Tensor) -> Tensor:
+    x, y = levels_for_network(sr, gt, name="LPIPS", minimum=distance.features.minimum)
+    with torch.no_grad(), torch.autocast(sr.device.type, enabled=False):
+        distances: Tensor = distance(x, y)
+    return distances.double()

@@ -65,8 +65,7 @@ def export(
         if alpha is not None:
             state = blend(state, nets[1].state_dict(), alpha=alpha, names=(sources[0], sources[1]))
         path = _place(output, run_dir / f"{at.name}-x{at.scale}.safetensors", overwrite=overwrite)
-        saved = weights[-1].config
-        write_weights(path, state, _facts(at, saved, source=told))
+        write_weights(path, state, _facts(at, source=told))
         if any(one.config is not None and one.config.data.demo for one in weights):
             record.note("the weights are of a demo run: a few photographs and a few minutes")
         what = {"model": at.name, "scale": at.scale, "channels": at.channels, "alpha": alpha}
@@ -166,16 +165,15 @@ def _place(output: str | None, default: Path, *, overwrite: bool) -> Path:
     return path
 
 
-def _facts(at: DictConfig, saved: DictConfig | None, *, source: str) -> dict[str, str]:
-    """What a .safetensors file says of its weights."""
-    config = OmegaConf.create({} if saved is None else OmegaConf.to_container(saved))
-    config.merge_with({key: at[key] for key in ("name", "scale", "channels")})
-    config.net = OmegaConf.create(OmegaConf.to_container(at.net, resolve=True))
+def _facts(at: DictConfig, *, source: str) -> dict[str, str]:
+    """What a .safetensors file says of its weights: what is needed to build the net, and no path of a run."""
+    config: dict[str, Any] = {key: at[key] for key in ("name", "scale", "channels")}
+    config["net"] = OmegaConf.to_container(at.net, resolve=True)
     return {
         "scale": str(at.scale),
         "channels": str(at.channels),
         "model": str(at.name),
-        "config": OmegaConf.to_yaml(config, resolve=True),
+        "config": OmegaConf.to_yaml(OmegaConf.create(config)),
         "source": source,
     }
 

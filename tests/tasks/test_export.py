@@ -110,10 +110,12 @@ def test_the_file_says_what_it_holds(runs: Path, tmp_path: Path, monkeypatch: py
         "source": str(runs / "a"),
     }
     trained = OmegaConf.load(runs / "a" / "config.yaml")
-    assert OmegaConf.create(facts["config"]) == trained
+    # Enough to build the net; the run's paths are nobody else's business.
+    expected = {key: trained[key] for key in ("name", "scale", "channels", "net")}
+    assert OmegaConf.create(facts["config"]) == expected
     record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    expected = {"task": "export", "status": "finished", "output": str(file), "model": "toy", "scale": 2}
-    assert {key: record[key] for key in expected} == expected
+    told = {"task": "export", "status": "finished", "output": str(file), "model": "toy", "scale": 2}
+    assert {key: record[key] for key in told} == told
 
 
 def test_a_pytorch_file_is_a_state_dict(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
