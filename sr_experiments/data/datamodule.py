@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import Literal
 
 from pytorch_lightning import LightningDataModule
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from sr_experiments.data.choose import choose_sources
 from sr_experiments.data.dataset import Batch, EvalSet, TrainSet, to_float
 from sr_experiments.data.images import Images, SpoilWhole, Together
+from sr_experiments.data.impossible import refuse_impossible
 from sr_experiments.data.loader import StreamLoader, as_it_is
 from sr_experiments.data.memory import cores, fits
 from sr_experiments.data.sampler import EvenSampler, PositionSampler
@@ -69,6 +71,7 @@ class SRData(LightningDataModule):
     """
 
     name: str  # Lightning's own may be None
+    _positions: Tensor | None = None  # of the batch that is on its way to the device
 
     def __init__(
         self,
@@ -118,42 +121,10 @@ class SRData(LightningDataModule):
         self.batch_size, self.patch_size, self.steps_per_epoch = batch_size, patch_size, steps_per_epoch
         self.workers, self.cache, self.pin_memory, self.demo = workers, cache, pin_memory, demo
         self.flip, self.rotate, self.scales = flip, rotate, list(scales or [])
-        self._refuse_impossible()
+        refuse_impossible(self)
         use_lq = degradation.matches_files(channels=channels)
         self._stock = Stock(scale=scale, patch_size=patch_size, use_lq=use_lq)
         self._images: dict[str, Images | Together] = {}
-
-    def _refuse_impossible(self) -> None:
-        values = {
-            key: getattr(self, key)
-            for key in ("scale", "channels", "batch_size", "patch_size", "steps_per_epoch")
-        }
-        problems = [f"data.{key}={value} must be 1 or more" for key, value in values.items() if value < 1]
-        if self.workers != "auto" and self.workers < 0:
-            problems.append(f"data.workers={self.workers} must be 0 or more, or auto")
-        if self.cache not in ("auto", "memory", "none"):
-            problems.append(f"data.cache={self.cache} must be auto, memory or none")
-        if self.scales and not isinstance(self.degradation, Bicubic):
-            problems.append(
-                "data.scales enlarges what degradation=bicubic made; choose that, or data.scales=null"
-            )
-        if any(scale < 1 for scale in self.scales):
-            problems.append(f"data.scales={self.scales}: each must be 1 or more")
-        if self.scale >= 1 and self.patch_size % self.scale and not self.scales:
-            lower = max(1, self.patch_size // self.scale) * self.scale
-            problems.append(
-                f"data.patch_size={self.patch_size} is not a multiple of scale={self.scale}; "
-                f"choose {lower} or {lower + self.scale}"
-            )
-        if self.degradation.scale != self.scale:
-            problems.append(f"the degradation shrinks by {self.degradation.scale}, but scale={self.scale}")
-        if not self.degradation.fixed and any(s.paired for s in (self.train, self.val, *self.test.values())):
-            problems.append(
-                "pairs bring their own lq images, so a random degradation would not be used: "
-                "leave it at degradation=bicubic, or train with data=folder"
-            )
-        if problems:
-            raise ValueError("\n".join(problems))
 
     # ---- before training
 
@@ -308,6 +279,11 @@ class SRData(LightningDataModule):
 
     # ---- on the device
 
+    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Remember where the samples stand: what is decided for each must not wait for the device."""
+        self._positions = batch.get("position")
+        return batch
+
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Integers become floats; crops without `lq` are spoilt, each by what its position says."""
         for key in ("gt", "lq", "enlarged"):
@@ -315,5 +291,6 @@ class SRData(LightningDataModule):
                 batch[key] = to_float(batch[key])
         if "lq" not in batch and "enlarged" not in batch:
             self.degradation.to(batch["gt"].device)
-            batch["lq"] = self.degradation(batch["gt"], seed=self.seed, positions=batch["position"])
+            positions = batch["position"] if self._positions is None else self._positions
+            batch["lq"] = self.degradation(batch["gt"], seed=self.seed, positions=positions)
         return batch

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from sr_experiments.degradations.crops import Crops
 from sr_experiments.imaging.random import Draw
 
 
@@ -15,9 +16,13 @@ class Degradation(nn.Module):
             low-quality files that come with a data set take its place. Any other is applied to batches of
             crops on their device.
         scale: How many times smaller `lq` is; 1 keeps the size.
+        varies: Whether every sample gets a size of its own. A later step has to bring them to one again.
+        settles: Whether its result has the size that `scale` says, whatever the sizes were.
     """
 
     fixed: bool = False
+    varies: bool = False
+    settles: bool = False
 
     def __init__(self, *, scale: int = 1) -> None:
         """Remember the scale.
@@ -37,7 +42,8 @@ class Degradation(nn.Module):
             gt: (B, C, H, W) float32 in [0, 1]; a fixed degradation takes uint8 and uint16 as well and returns
                 the same dtype. H and W are multiples of `scale`.
             seed: Of the run.
-            positions: (B,) int64, where in the run's stream each sample stands.
+            positions: (B,) int64, where in the run's stream each sample stands. On the CPU, or it waits for
+                the device.
 
         Returns:
             (B, C, H / scale, W / scale). Sample i depends on seed, positions[i] and gt[i] alone.
@@ -45,7 +51,7 @@ class Degradation(nn.Module):
         assert gt.dim() == 4
         assert gt.dtype == torch.float32 or self.fixed
         with torch.no_grad(), torch.autocast(gt.device.type, enabled=False):
-            return self.spoil(gt, Draw(seed, positions.to(gt.device)))
+            return self.spoil(Crops.of(gt), Draw(seed, positions.cpu())).tensor()
 
     def matches_files(self, *, channels: int) -> bool:
         """Whether published low-quality files are what it would make of images of so many channels."""
@@ -55,6 +61,11 @@ class Degradation(nn.Module):
         """(H, W) of the result: whole numbers, which H * (1 / scale) is not for every scale."""
         return image.shape[-2] // self.scale, image.shape[-1] // self.scale
 
-    def spoil(self, image: Tensor, draw: Draw) -> Tensor:
-        """The work itself, on (B, C, H, W)."""
+    def spoil(self, crops: Crops, draw: Draw) -> Crops:
+        """The work itself.
+
+        Args:
+            crops: Images, which may differ in size.
+            draw: The random numbers of these samples; on the CPU.
+        """
         raise NotImplementedError

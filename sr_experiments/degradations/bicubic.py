@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from sr_experiments.degradations.base import Degradation
+from sr_experiments.degradations.crops import Crops
 from sr_experiments.imaging.random import Draw
 from sr_experiments.imaging.resize import BORDERS, MAXIMA, Border, imresize, imresize_uint8
 
@@ -54,7 +55,11 @@ class Bicubic(Degradation):
         """The same at another scale."""
         return Bicubic(scale=scale, quantise=self.quantise, border=self.border)
 
-    def spoil(self, image: Tensor, draw: Draw) -> Tensor:
+    def spoil(self, crops: Crops, draw: Draw) -> Crops:
+        """The images, which are of one size; see `shrink`."""
+        return crops.become(self.shrink(crops.tensor()))
+
+    def shrink(self, image: Tensor) -> Tensor:
         """Quantised: uint8 and uint16 stay what they are, floats are taken as the 8 bits they stand for.
 
         Not quantised: float32 in [0, 1], computed in float64 (float32 where the device has no float64).

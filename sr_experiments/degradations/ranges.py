@@ -1,7 +1,7 @@
 """Refusing a range that cannot be drawn from, when the config is built and not when training is under way."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 def checked_range(
@@ -33,3 +33,21 @@ def checked_probability(value: float, *, owner: str, name: str) -> float:
     if not 0.0 <= value <= 1.0:
         raise ValueError(f"{owner}: {name}={value} is a probability and must be from 0 to 1")
     return float(value)
+
+
+def checked_shares(
+    values: Mapping[str, float], *, owner: str, name: str, known: Sequence[str] | None = None
+) -> dict[str, float]:
+    """How likely each of several things is, relative to the others; what never happens is left out.
+
+    Raises:
+        ValueError: If one is negative, all are 0, or one is not among the `known`.
+    """
+    if known is not None and (strange := [key for key in values if key not in known]):
+        raise ValueError(f"{owner}: {name} has {', '.join(strange)}, but there is {', '.join(known)}")
+    if not all(math.isfinite(value) and value >= 0 for value in values.values()):
+        raise ValueError(f"{owner}: {name}={dict(values)}: each must be 0 or more")
+    kept = {str(key): float(value) for key, value in values.items() if value > 0}
+    if not kept:
+        raise ValueError(f"{owner}: {name}={dict(values)}: one must be more than 0")
+    return kept

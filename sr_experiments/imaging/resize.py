@@ -181,7 +181,7 @@ def _make_taps(
     centre = (position + 1) / scale + 0.5 * (1 - 1 / scale)
     left = torch.floor(centre - width / 2)
     source = left[:, None] + torch.arange(math.ceil(width) + 2, dtype=torch.float64, device="cpu")
-    weight = stretch * _kernel(stretch * (centre[:, None] - source), kernel)
+    weight = stretch * kernel_values(stretch * (centre[:, None] - source), kernel)
     weight = weight / weight.sum(dim=1, keepdim=True)
     index = source.to(torch.int64) - 1  # the formula counts from 1, as MATLAB does
     if border == "replicate":
@@ -190,7 +190,7 @@ def _make_taps(
     return torch.where(index < length_in, index, 2 * length_in - 1 - index), weight
 
 
-def _kernel(x: Tensor, kernel: Kernel) -> Tensor:
+def kernel_values(x: Tensor, kernel: Kernel) -> Tensor:
     """The continuous kernel at `x`, zero beyond half its width."""
     if kernel in ("nearest", "box"):
         return ((x >= -0.5) & (x < 0.5)).to(x.dtype)

@@ -11,7 +11,7 @@ from sr_experiments.data.datamodule import SRData
 from sr_experiments.data.demo import Demo
 from sr_experiments.degradations.base import Degradation
 from sr_experiments.degradations.bicubic import Bicubic
-from sr_experiments.degradations.blur import GaussianBlur
+from sr_experiments.degradations.blur import Blur
 from sr_experiments.degradations.noise import GaussianNoise
 from sr_experiments.degradations.pipeline import Pipeline
 from sr_experiments.degradations.resample import Resample
@@ -58,7 +58,7 @@ def blind(scale: int) -> Degradation:
     """A random chain."""
     return Pipeline(
         steps={
-            "blur": GaussianBlur(kernel_size=7, sigma=(0.2, 2.0)),
+            "blur": Blur(kernel_size=(7, 7), kinds={"isotropic": 1}, sigma=(0.2, 2.0)),
             "downscale": Resample(scale=scale),
             "noise": GaussianNoise(sigma=(0, 15)),
         }

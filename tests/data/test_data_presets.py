@@ -78,7 +78,8 @@ def test_every_choice_of_data_is_built(name: str, scale: int) -> None:
 def test_the_presets_that_are_promised_are_there() -> None:
     assert set(DATA) == {*SETS, "demo", "folder", "paired"}
     assert set(BENCHMARKS) == {"set5", "set14", "bsd100", "urban100", "manga109", "div2k_valid"}
-    assert set(DEGRADATIONS) == {"bicubic", "blur_downscale"}
+    promised = {"bicubic", "blur_downscale", "classical", "bsrgan", "real_esrgan", "camera", "video"}
+    assert set(DEGRADATIONS) == promised
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)

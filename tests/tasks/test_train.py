@@ -165,7 +165,7 @@ def test_grey_luma_and_bands_train(root: Path, tmp_path: Path) -> None:
 
 
 def test_a_random_degradation_trains(root: Path, tmp_path: Path) -> None:
-    record = run(root, tmp_path, "degradation=blur_downscale", "degradation.steps.blur.kernel_size=7")
+    record = run(root, tmp_path, "degradation=blur_downscale", "degradation.steps.blur.kernel_size=[7,7]")
     assert record["status"] == "finished"
 
 

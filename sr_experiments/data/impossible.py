@@ -1,0 +1,51 @@
+"""Values of a data module that do not fit together, found before a file is looked at."""
+
+from typing import TYPE_CHECKING
+
+from sr_experiments.degradations.bicubic import Bicubic
+
+if TYPE_CHECKING:
+    from sr_experiments.data.datamodule import SRData
+
+
+def refuse_impossible(data: "SRData") -> None:
+    """Look at a data module that has kept its values.
+
+    Raises:
+        ValueError: With everything that does not fit together, a line each.
+    """
+    values = {
+        key: getattr(data, key)
+        for key in ("scale", "channels", "batch_size", "patch_size", "steps_per_epoch")
+    }
+    problems = [f"data.{key}={value} must be 1 or more" for key, value in values.items() if value < 1]
+    if data.workers != "auto" and data.workers < 0:
+        problems.append(f"data.workers={data.workers} must be 0 or more, or auto")
+    if data.cache not in ("auto", "memory", "none"):
+        problems.append(f"data.cache={data.cache} must be auto, memory or none")
+    if data.scales and not isinstance(data.degradation, Bicubic):
+        problems.append(
+            "data.scales enlarges what degradation=bicubic made; choose that, or data.scales=null"
+        )
+    if any(scale < 1 for scale in data.scales):
+        problems.append(f"data.scales={data.scales}: each must be 1 or more")
+    if data.scale >= 1 and data.patch_size % data.scale and not data.scales:
+        lower = max(1, data.patch_size // data.scale) * data.scale
+        problems.append(
+            f"data.patch_size={data.patch_size} is not a multiple of scale={data.scale}; "
+            f"choose {lower} or {lower + data.scale}"
+        )
+    if data.degradation.varies:
+        problems.append(
+            "the degradation leaves every sample with a size of its own; it needs a step "
+            "degradations.resample.Shrink after its last Rescale"
+        )
+    if data.degradation.scale != data.scale:
+        problems.append(f"the degradation shrinks by {data.degradation.scale}, but scale={data.scale}")
+    if not data.degradation.fixed and any(s.paired for s in (data.train, data.val, *data.test.values())):
+        problems.append(
+            "pairs bring their own lq images, so a random degradation would not be used: "
+            "leave it at degradation=bicubic, or train with data=folder"
+        )
+    if problems:
+        raise ValueError("\n".join(problems))
