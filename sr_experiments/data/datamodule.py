@@ -4,6 +4,7 @@ import multiprocessing
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 from pytorch_lightning import LightningDataModule
@@ -15,7 +16,7 @@ from sr_experiments.data.dataset import Batch, EvalSet, TrainSet, to_float
 from sr_experiments.data.images import Images, SpoilWhole, Together
 from sr_experiments.data.impossible import refuse_impossible
 from sr_experiments.data.loader import StreamLoader, as_it_is
-from sr_experiments.data.memory import cores, fits
+from sr_experiments.data.memory import choose_cache, cores
 from sr_experiments.data.sampler import EvenSampler, PositionSampler
 from sr_experiments.data.sources import Item, Source
 from sr_experiments.data.stock import TRAIN, Stock
@@ -59,8 +60,10 @@ class SRData(LightningDataModule):
             and brought back to its size by bicubic interpolation. Validation and test are at `scale`.
         steps_per_epoch: Optimizer steps that make an epoch.
         workers: Processes that read. `auto`: none where the images are in memory and training is on the CPU.
-        cache: Keep decoded images in `memory` or `none`. `auto`: in memory where they fill at most a quarter
-            of what is free.
+        cache: Keep decoded images in `memory`, on `disk` (those of training, in a file that is mapped), or
+            `none`. `auto`: in memory where they fill at most a quarter of what is free, else on disk where
+            they fill at most half of that.
+        cache_dir: Where the files are kept.
         flip: Mirror training crops.
         rotate: Turn training crops by quarters.
         pin_memory: Page-locked batches, for faster copies to a GPU. `auto`: where there is one.
@@ -96,7 +99,8 @@ class SRData(LightningDataModule):
         scales: Sequence[int] | None = None,
         steps_per_epoch: int = 1000,
         workers: int | Literal["auto"] = "auto",
-        cache: Literal["auto", "memory", "none"] = "auto",
+        cache: Literal["auto", "memory", "disk", "none"] = "auto",
+        cache_dir: str = "data/cache",
         flip: bool = True,
         rotate: bool = True,
         pin_memory: bool | Literal["auto"] = "auto",
@@ -114,12 +118,11 @@ class SRData(LightningDataModule):
             held_out=held_out,
             scale=scale,
         )
-        self.test = dict(test or {})
-        self.degradation = degradation
-        self.name = name
+        self.degradation, self.name = degradation, name
         self.scale, self.channels, self.seed = scale, channels, seed
         self.batch_size, self.patch_size, self.steps_per_epoch = batch_size, patch_size, steps_per_epoch
-        self.workers, self.cache, self.pin_memory, self.demo = workers, cache, pin_memory, demo
+        self.workers, self.cache, self.cache_dir = workers, cache, Path(cache_dir).expanduser()
+        self.pin_memory, self.demo, self.test = pin_memory, demo, dict(test or {})
         self.flip, self.rotate, self.scales = flip, rotate, list(scales or [])
         refuse_impossible(self)
         use_lq = degradation.matches_files(channels=channels)
@@ -168,9 +171,8 @@ class SRData(LightningDataModule):
         for role in self._sources(stage):
             if role not in self._images:
                 self._images[role] = self._open(role)
-        if stage == "fit" and self._keeps_in_memory():
-            self._images[TRAIN].fill()
-            self._images["val"].fill()
+        if stage == "fit":
+            self._keep()
 
     def _open(self, role: str) -> Images | Together:
         items = self._stock.items[role]
@@ -187,15 +189,21 @@ class SRData(LightningDataModule):
         alone = [replace(item, lq=None) for item in items]
         return Images(alone, scale=scale, channels=self.channels, spoil=spoil, enlarge=True)
 
-    def _keeps_in_memory(self) -> bool:
-        if self.cache != "auto":
-            return self.cache == "memory"
-        pixels = self._stock.pixels[TRAIN] + self._stock.pixels["val"]
-        # If the files have 8 bits; what a degradation does not quantise is float32.
+    def _keep(self) -> None:
+        """Decode the images of training and validation once, into memory or, those of training, a file."""
+        needed = {role: self._needs(role) for role in (TRAIN, "val")}
+        place = choose_cache(self.cache, sum(needed.values()) * self._local_ranks(), self.cache_dir)
+        if place == "memory":
+            self._images[TRAIN].fill()
+            self._images["val"].fill()
+        elif place == "disk":
+            self._images[TRAIN].pack(self.cache_dir, needed=needed[TRAIN])
+
+    def _needs(self, role: str) -> float:
+        """Bytes of its decoded images, if the files have 8 bits; what is not quantised is float32."""
         lq_bytes = 1 if self.degradation.matches_files(channels=self.channels) else 4
         per_pixel = len(self.scales) * (1 + 4) if self.scales else 1 + lq_bytes / self.scale**2
-        needed = pixels * self.channels * per_pixel
-        return fits(needed * self._local_ranks())
+        return self._stock.pixels[role] * self.channels * per_pixel
 
     # ---- loaders
 
@@ -245,7 +253,7 @@ class SRData(LightningDataModule):
             batch_size=None,
             sampler=EvenSampler(len(images), rank=rank, world_size=world_size),
             collate_fn=as_it_is,
-            num_workers=0 if images.in_memory else self._worker_count(images),
+            num_workers=0 if images.decoded else self._worker_count(images),
             pin_memory=self._pins_memory(),
         )
 
@@ -264,7 +272,8 @@ class SRData(LightningDataModule):
             return self.workers
         # A worker that is not forked gets a copy of all images.
         forks = multiprocessing.get_context().get_start_method() == "fork"
-        if images.in_memory and not (forks and self._on_gpu()):
+        shared = forks or not images.in_memory
+        if images.decoded and not (shared and self._on_gpu()):
             return 0
         return min(MOST_WORKERS, max(1, cores() // self._local_ranks()))
 

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from sr_experiments.data.images import Images, Pair, Together
+from sr_experiments.data.images import Images, Together
+from sr_experiments.data.pair import Pair
 from sr_experiments.imaging.random import Draw
 
 Batch = dict[str, Any]

@@ -1,7 +1,7 @@
 """Decoded images: integers as the files have them, `gt` cropped to a multiple of the scale, `lq` beside it.
 
-They are read from files each time, or once, by threads, into memory. Worker processes that are forked
-afterwards share that memory.
+They are read from files each time, or once, by threads, into memory or into a file that is mapped. Worker
+processes that are forked afterwards share that memory.
 """
 
 import bisect
@@ -18,6 +18,8 @@ import torch
 
 from sr_experiments.data.headers import threads, wrong_pair
 from sr_experiments.data.memory import readable
+from sr_experiments.data.pack import open_or_build
+from sr_experiments.data.pair import Pair
 from sr_experiments.data.problems import shortened
 from sr_experiments.data.sources import Item
 from sr_experiments.degradations.base import Degradation
@@ -30,28 +32,6 @@ _log = logging.getLogger(__name__)
 
 # Of a random degradation in evaluation: not the run's seed, so that runs of other seeds have the same task.
 EVALUATION_SEED = 0
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One decoded image.
-
-    Attributes:
-        gt: (H, W, C) uint8 or uint16, H and W multiples of the scale.
-        lq: (H / scale, W / scale, C) uint8 or uint16, or float32 in [0, 1] from a degradation that does not
-            quantise; None where it is made later, from crops. Where it is enlarged again, its size is that of
-            `gt`.
-        grey: Whether the file is grey, whatever C is.
-    """
-
-    gt: np.ndarray
-    lq: np.ndarray | None
-    grey: bool
-
-    @property
-    def nbytes(self) -> int:
-        """Of both."""
-        return self.gt.nbytes + (self.lq.nbytes if self.lq is not None else 0)
 
 
 class Images:
@@ -80,15 +60,16 @@ class Images:
         self.channels = channels
         self._spoil = spoil
         self._enlarge = enlarge
-        self._cache: list[Pair] | None = None
+        self._cache: Sequence[Pair] | None = None
+        self.in_memory = False
 
     def __len__(self) -> int:
         """Number of images."""
         return len(self.items)
 
     @property
-    def in_memory(self) -> bool:
-        """Whether `fill` has been called."""
+    def decoded(self) -> bool:
+        """Whether `fill` or `pack` has been called: nothing is decoded any more."""
         return self._cache is not None
 
     def __getitem__(self, index: int) -> Pair:
@@ -114,8 +95,21 @@ class Images:
         if problems:
             raise ValueError(shortened(problems, separator="\n"))
         self._cache = [result for result in results if isinstance(result, Pair)]
+        self.in_memory = True
         total = readable(sum(pair.nbytes for pair in self._cache))
         _log.info("decoded %d images (%s) in %.1f s", len(self), total, time.perf_counter() - start)
+
+    def pack(self, root: Path, *, needed: float) -> None:
+        """Decode everything into a file under `root`, unless that was done before; see `pack`.
+
+        Raises:
+            ValueError: Naming a file that cannot be used.
+            OSError: If the disk has not the room.
+        """
+        if self._cache is None:
+            spoil = self._spoil.degradation if self._spoil is not None else None
+            settings = f"scale {self.scale}, channels {self.channels}, lq {spoil!r}, enlarged {self._enlarge}"
+            self._cache = open_or_build(root, self.items, settings=settings, read=self._read, needed=needed)
 
     def _try(self, item: Item) -> Pair | str:
         try:
@@ -195,6 +189,11 @@ class Together:
         """Whether `fill` has been called."""
         return all(part.in_memory for part in self.parts)
 
+    @property
+    def decoded(self) -> bool:
+        """Whether `fill` or `pack` has been called."""
+        return all(part.decoded for part in self.parts)
+
     def __getitem__(self, index: int) -> Pair:
         """One image; see `Images`."""
         number = bisect.bisect_right(self._ends, index)
@@ -204,3 +203,8 @@ class Together:
         """Read everything into memory; see `Images`."""
         for part in self.parts:
             part.fill()
+
+    def pack(self, root: Path, *, needed: float) -> None:
+        """Decode everything into files under `root`; see `Images`."""
+        for part in self.parts:
+            part.pack(root, needed=needed / len(self.parts))

@@ -21,8 +21,8 @@ def refuse_impossible(data: "SRData") -> None:
     problems = [f"data.{key}={value} must be 1 or more" for key, value in values.items() if value < 1]
     if data.workers != "auto" and data.workers < 0:
         problems.append(f"data.workers={data.workers} must be 0 or more, or auto")
-    if data.cache not in ("auto", "memory", "none"):
-        problems.append(f"data.cache={data.cache} must be auto, memory or none")
+    if data.cache not in ("auto", "memory", "disk", "none"):
+        problems.append(f"data.cache={data.cache} must be auto, memory, disk or none")
     if data.scales and not isinstance(data.degradation, Bicubic):
         problems.append(
             "data.scales enlarges what degradation=bicubic made; choose that, or data.scales=null"

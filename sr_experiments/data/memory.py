@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 from pathlib import Path
 
 _log = logging.getLogger(__name__)
@@ -12,20 +13,35 @@ UNKNOWN = 4 * 2**30  # where the system does not tell (macOS, Windows): what any
 
 
 SHARE = 4  # the images may take one part in so many of what is free
+DISK_SHARE = 2
 
 
-def fits(needed: float) -> bool:
-    """Whether that many bytes of images may be kept; if not, the log says what it costs."""
+def choose_cache(cache: str, needed: float, folder: Path) -> str:
+    """Where decoded images are kept: `memory`, `disk` or `none`. What that costs, the log says.
+
+    Args:
+        cache: As asked for; `auto` takes the first of these that has the room.
+        needed: Bytes of the images.
+        folder: Where they would be kept on disk.
+    """
+    if cache != "auto":
+        return cache
     free = free_bytes()
     if needed <= free / SHARE:
-        return True
+        return "memory"
+    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    free_disk = shutil.disk_usage(there).free
+    if needed <= free_disk / DISK_SHARE:
+        return "disk"
     _log.warning(
-        "images are decoded anew for every crop: to keep them in memory takes %s, more than a quarter of the "
-        "free %s; data.cache=memory overrules this, data.workers=N decodes in more processes",
+        "images are decoded anew for every crop: they take %s, more than a quarter of the free memory (%s) "
+        "and half of the free disk (%s); data.cache=memory or disk overrules this, data.cache_dir= names "
+        "another disk, data.workers=N decodes in more processes",
         readable(needed),
         readable(free),
+        readable(free_disk),
     )
-    return False
+    return "none"
 
 
 def free_bytes(*, meminfo: Path = MEMINFO, cgroup: Path = CGROUP) -> int:

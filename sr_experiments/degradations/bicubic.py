@@ -47,6 +47,10 @@ class Bicubic(Degradation):
         self.quantise: bool | Literal["auto"] = quantise
         self.border: Literal["auto"] | Border = border
 
+    def extra_repr(self) -> str:
+        """All that decides about its pixels: decoded images are kept under this name."""
+        return f"scale={self.scale}, quantise={self.quantise}, border={self.border}"
+
     def matches_files(self, *, channels: int) -> bool:
         """Whether it makes what published LR files hold."""
         return channels != 1 if self.quantise == "auto" else self.quantise

@@ -291,26 +291,26 @@ def test_grey_and_colour_in_runs_of_one_and_three_channels(channels: int, name: 
 # ---- memory and workers
 
 
-def test_the_cache_is_chosen_by_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[float] = []
+def test_the_cache_is_chosen_by_what_is_free(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[tuple[str, float, Path]] = []
+    answers = iter(["none", "disk", "memory"])
 
-    def answer(needed: float) -> bool:
-        asked.append(needed)
-        return len(asked) > 1
+    def answer(cache: str, needed: float, folder: Path) -> str:
+        asked.append((cache, needed, folder))
+        return next(answers)
 
-    monkeypatch.setattr("sr_experiments.data.datamodule.fits", answer)
-    data = module(cache="auto", train=Demo(names=["coffee"]), val=Demo(names=["chelsea"]))
-    data.setup("fit")
-    assert not data._images["train"].in_memory
-    assert asked == [(600 * 400 + 448 * 300) * 3 * (1 + 1 / 16)]
-    data.setup("fit")
-    assert data._images["train"].in_memory
-    assert data._images["val"].in_memory
-    module(cache="none").setup("fit")
-    assert len(asked) == 2
+    monkeypatch.setattr("sr_experiments.data.datamodule.choose_cache", answer)
+    options = {"train": Demo(names=["coffee"]), "val": Demo(names=["chelsea"]), "cache_dir": str(tmp_path)}
+    data = [module(cache="auto", **options) for _ in range(3)]
+    for each in data:
+        each.setup("fit")
+    assert asked == [("auto", (600 * 400 + 448 * 300) * 3 * (1 + 1 / 16), tmp_path)] * 3
+    assert [each._images["train"].decoded for each in data] == [False, True, True]
+    assert [each._images["train"].in_memory for each in data] == [False, False, True]
+    assert data[2]._images["val"].in_memory
 
 
-def test_automatic_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_automatic_workers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("sr_experiments.data.datamodule.cores", lambda: 1)
     decoding, cropping = module(workers="auto", cache="none"), module(workers="auto", cache="memory")
     for data in (decoding, cropping):
@@ -325,7 +325,10 @@ def test_automatic_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cropping._pins_memory()
     spawn = multiprocessing.get_context("spawn")
     monkeypatch.setattr("multiprocessing.get_context", lambda: spawn)
-    assert cropping._worker_count(cropping._images["train"]) == 0
+    assert cropping._worker_count(cropping._images["train"]) == 0, "each would get a copy of all images"
+    mapped = module(workers="auto", cache="disk", cache_dir=str(tmp_path))
+    mapped.setup("fit")
+    assert mapped._worker_count(mapped._images["train"]) == 4, "a mapped file is shared by all"
 
 
 def test_a_degradation_follows_its_batch_to_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -350,7 +353,7 @@ def test_a_degradation_follows_its_batch_to_the_device(monkeypatch: pytest.Monke
         ({"steps_per_epoch": 0}, "data.steps_per_epoch=0 must be 1 or more"),
         ({"channels": 0}, "data.channels=0 must be 1 or more"),
         ({"workers": -1}, "data.workers=-1 must be 0 or more, or auto"),
-        ({"cache": "disk"}, "data.cache=disk must be auto, memory or none"),
+        ({"cache": "tape"}, "data.cache=tape must be auto, memory, disk or none"),
         ({"degradation": Bicubic(scale=2)}, "the degradation shrinks by 2, but scale=4"),
         (
             {"gt": "a", "lq": "b", "degradation": blind(4)},

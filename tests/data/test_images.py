@@ -5,6 +5,7 @@ import os
 import pickle
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import torch
 
 from sr_experiments.data.headers import inspect
 from sr_experiments.data.images import EVALUATION_SEED, Images, SpoilWhole
-from sr_experiments.data.memory import UNKNOWN, cores, fits, free_bytes, readable
+from sr_experiments.data.memory import UNKNOWN, choose_cache, cores, free_bytes, readable
 from sr_experiments.data.sources import Folder, Item
 from sr_experiments.degradations.base import Degradation
 from sr_experiments.degradations.bicubic import Bicubic
@@ -248,16 +249,29 @@ def test_free_memory_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert free_bytes(meminfo=nowhere, cgroup=nowhere) == UNKNOWN
 
 
-def test_a_quarter_of_the_free_memory_is_allowed(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+def test_a_quarter_of_the_free_memory_is_allowed_and_half_of_the_disk(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    asked = []
+
+    def usage(path: Path) -> SimpleNamespace:
+        asked.append(path)
+        return SimpleNamespace(free=6_000_000)
+
     monkeypatch.setattr("sr_experiments.data.memory.free_bytes", lambda: 4_000_000)
-    assert fits(1_000_000)
+    monkeypatch.setattr("sr_experiments.data.memory.shutil.disk_usage", usage)
+    place = tmp_path / "not" / "there" / "yet"
+    assert choose_cache("auto", 1_000_000, place) == "memory"
+    assert choose_cache("auto", 1_100_000, place) == "disk"
+    assert choose_cache("auto", 3_000_000, place) == "disk"
+    assert asked == [tmp_path] * 2
+    assert choose_cache("memory", 9_000_000, place) == "memory"
     assert not caplog.messages
-    assert not fits(1_100_000)
+    assert choose_cache("auto", 3_100_000, place) == "none"
     assert caplog.messages == [
-        "images are decoded anew for every crop: to keep them in memory takes 1 MB, more than a quarter of "
-        "the free 4 MB; data.cache=memory overrules this, data.workers=N decodes in more processes"
+        "images are decoded anew for every crop: they take 3 MB, more than a quarter of the free memory "
+        "(4 MB) and half of the free disk (6 MB); data.cache=memory or disk overrules this, data.cache_dir= "
+        "names another disk, data.workers=N decodes in more processes"
     ]
 
 

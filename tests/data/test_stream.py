@@ -182,8 +182,11 @@ def test_workers_change_nothing(degradation: str) -> None:
         assert same(reference, batches(workers=workers, **options))
 
 
-def test_keeping_images_in_memory_changes_nothing() -> None:
-    assert same(batches(2), batches(2, cache="none"))
+def test_where_images_are_kept_changes_nothing(tmp_path: Path) -> None:
+    reference = batches(2)
+    assert same(reference, batches(2, cache="none"))
+    for workers in (0, 2):
+        assert same(reference, batches(2, cache="disk", cache_dir=str(tmp_path), workers=workers))
 
 
 @pytest.mark.parametrize("degradation", ["fixed", "random"])
