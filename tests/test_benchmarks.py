@@ -7,13 +7,12 @@ import pytest
 
 from tests.conftest import ROOT
 
-SCRIPT = ROOT / "benchmarks" / "resize.py"
+FOLDER = ROOT / "benchmarks"
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(SCRIPT), *arguments], capture_output=True, text=True, timeout=120, check=False
-    )
+def run(*arguments: str, script: str = "resize") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(FOLDER / f"{script}.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_resize_prints_a_ratio_for_every_job() -> None:
@@ -45,5 +44,41 @@ def test_resize_prints_a_ratio_for_every_job() -> None:
 )
 def test_wrong_arguments(arguments: list[str], message: str) -> None:
     done = run(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+def test_degradations_prints_a_ratio() -> None:
+    done = run("--batch", "2", "--side", "48", "--rounds", "1", "--threads", "1", script="degradations")
+    assert done.returncode == 0, done.stderr
+    first, _, names, _, values = done.stdout.splitlines()
+    assert first.startswith("real_esrgan on 2 crops of 48, cpu, 1 of ")
+    assert names == "| per sample, ms | per batch, ms | per sample / per batch |"
+    assert all(float(cell) > 0 for cell in values.strip("|").split("|"))
+
+
+def test_data_prints_a_ratio_for_both_ways() -> None:
+    small = ["--workers", "0", "--rounds", "1", "--batches", "1", "--batch", "2", "--patch", "48"]
+    done = run(*small, script="data")
+    assert done.returncode == 0, done.stderr
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in done.stdout.splitlines()[4:]]
+    assert [row[0] for row in rows] == [
+        "ours, a mapped file",
+        "decoding whole PNGs",
+        "decoding sub-images of 480",
+    ]
+    assert all(float(row[1]) > 0 for row in rows)
+    assert all(row[2].endswith(" times") for row in rows[1:])
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "message"),
+    [
+        ("degradations", ["--side", "8"], "--side from 32 to 300"),
+        ("data", ["--patch", "50"], "--patch a multiple of 4"),
+    ],
+)
+def test_wrong_arguments_of_the_others(script: str, arguments: list[str], message: str) -> None:
+    done = run(*arguments, script=script)
     assert done.returncode == 2
     assert message in done.stderr
