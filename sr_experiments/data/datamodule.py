@@ -301,5 +301,6 @@ class SRData(LightningDataModule):
         if "lq" not in batch and "enlarged" not in batch:
             self.degradation.to(batch["gt"].device)
             positions = batch["position"] if self._positions is None else self._positions
+            self._positions = None  # of no other batch
             batch["lq"] = self.degradation(batch["gt"], seed=self.seed, positions=positions)
         return batch

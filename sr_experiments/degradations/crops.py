@@ -98,14 +98,6 @@ class Crops:
             return [self]
         return [self.take(torch.tensor(sorted(group))) for group in groups]
 
-    def inside(self) -> Tensor:
-        """(B, 1, H, W) bool: where there is an image."""
-        rows = torch.arange(self.pixels.shape[-2], device=self.device)
-        columns = torch.arange(self.pixels.shape[-1], device=self.device)
-        heights, widths = self.heights.to(self.device), self.widths.to(self.device)
-        high = rows[None, :, None] < heights[:, None, None]
-        return (high & (columns[None, None, :] < widths[:, None, None]))[:, None]
-
     def padded(self, top: int, bottom: int, left: int, right: int, *, mirror: bool) -> Tensor:
         """Pixels around every image: mirrored without repeating the outermost one, or that one repeated.
 

@@ -72,11 +72,6 @@ def test_groups_are_joined_in_the_order_of_the_batch() -> None:
     assert joined(together.by_size()).sizes == SIZES
 
 
-def test_where_there_is_an_image() -> None:
-    inside = crops().inside()
-    assert inside.sum(dim=(1, 2, 3)).tolist() == [height * width for height, width in SIZES]
-
-
 def test_different_sizes_are_no_tensor() -> None:
     with pytest.raises(AssertionError):
         crops().tensor()
