@@ -3,25 +3,30 @@
 import multiprocessing
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import torch
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from sr_experiments.data.augment import Augmentation
 from sr_experiments.data.choose import choose_sources
-from sr_experiments.data.dataset import Batch, EvalSet, TrainSet, to_float
-from sr_experiments.data.images import Images, SpoilWhole, Together
+from sr_experiments.data.dataset import Batch, EvalSet, TrainSet
+from sr_experiments.data.finish import MARGIN, Finish, to_float
+from sr_experiments.data.images import Images, Together
 from sr_experiments.data.impossible import refuse_impossible
+from sr_experiments.data.library import Library, Place
 from sr_experiments.data.loader import StreamLoader, as_it_is
-from sr_experiments.data.memory import choose_cache, cores
+from sr_experiments.data.memory import cores
+from sr_experiments.data.plan import Plan
 from sr_experiments.data.sampler import EvenSampler, PositionSampler
-from sr_experiments.data.sources import Item, Source
+from sr_experiments.data.sources import Source
 from sr_experiments.data.stock import TRAIN, Stock
 from sr_experiments.degradations.base import Degradation
-from sr_experiments.degradations.bicubic import Bicubic
+from sr_experiments.imaging.ledger import Ledger
+from sr_experiments.imaging.random import Draw
 
 MOST_WORKERS = 4
 
@@ -60,12 +65,13 @@ class SRData(LightningDataModule):
             and brought back to its size by bicubic interpolation. Validation and test are at `scale`.
         steps_per_epoch: Optimizer steps that make an epoch.
         workers: Processes that read. `auto`: none where the images are in memory and training is on the CPU.
-        cache: Keep decoded images in `memory`, on `disk` (those of training, in a file that is mapped), or
-            `none`. `auto`: in memory where they fill at most a quarter of what is free, else on disk where
-            they fill at most half of that.
+        cache: Keep decoded images in `memory`; those of training on `disk`, in a file that is mapped; those
+            of training on the `device` that trains, and crop them there; or `none`. `auto`: in memory where
+            they fill at most a quarter of what is free, else on disk where they fill at most half of that.
         cache_dir: Where the files are kept.
-        flip: Mirror training crops.
-        rotate: Turn training crops by quarters.
+        cache_limit: Bytes that all of them together may take; those that were not used for longest make room.
+            None: half of the disk's room.
+        augment: What is done to both crops of a sample. None: mirrors and quarter turns.
         pin_memory: Page-locked batches, for faster copies to a GPU. `auto`: where there is one.
         demo: Whether the results are a demonstration and comparable with nothing.
 
@@ -99,10 +105,10 @@ class SRData(LightningDataModule):
         scales: Sequence[int] | None = None,
         steps_per_epoch: int = 1000,
         workers: int | Literal["auto"] = "auto",
-        cache: Literal["auto", "memory", "disk", "none"] = "auto",
+        cache: Literal["auto", "memory", "disk", "device", "none"] = "auto",
         cache_dir: str = "data/cache",
-        flip: bool = True,
-        rotate: bool = True,
+        cache_limit: float | None = None,
+        augment: Augmentation | None = None,
         pin_memory: bool | Literal["auto"] = "auto",
         demo: bool = False,
     ) -> None:
@@ -123,11 +129,25 @@ class SRData(LightningDataModule):
         self.batch_size, self.patch_size, self.steps_per_epoch = batch_size, patch_size, steps_per_epoch
         self.workers, self.cache, self.cache_dir = workers, cache, Path(cache_dir).expanduser()
         self.pin_memory, self.demo, self.test = pin_memory, demo, dict(test or {})
-        self.flip, self.rotate, self.scales = flip, rotate, list(scales or [])
+        self.cache_limit, self.augment = cache_limit, augment or Augmentation()
+        self.scales = list(scales or [])
         refuse_impossible(self)
-        use_lq = degradation.matches_files(channels=channels)
-        self._stock = Stock(scale=scale, patch_size=patch_size, use_lq=use_lq)
-        self._images: dict[str, Images | Together] = {}
+        self._images = self._library()
+        self._finish: Finish | None = None
+
+    def _library(self) -> Library:
+        fixed = self.degradation.fixed
+        # Crops that are brought to another size have an lq that is not a crop of the whole image's.
+        resized = self.augment.crop_scale is not None and fixed and not self.train.paired
+        self._margin = MARGIN if resized else 0
+        stock = Stock(
+            scale=self.scale,
+            channels=self.channels,
+            patch_size=self.patch_size,
+            use_lq=self.degradation.matches_files(channels=self.channels),
+            scales=self.scales,
+        )
+        return Library(stock, degradation=self.degradation, scales=self.scales, late=resized or not fixed)
 
     # ---- before training
 
@@ -137,27 +157,30 @@ class SRData(LightningDataModule):
         return list(self.test) or [self.name]
 
     def image_names(self, dataset: str) -> list[str]:
-        """The images of a test set, by the index that its batches carry; known after `setup`."""
-        role = f"test {dataset}" if dataset in self.test else "val"
-        return [item.name for item in self._stock.items[role]]
+        """The images of a test set or of `train`, by their numbers in batches; known after `setup`."""
+        role = dataset if dataset == TRAIN else f"test {dataset}" if dataset in self.test else "val"
+        return [item.name for item in self._images[role].items]
 
     def _sources(self, stage: str) -> dict[str, Source]:
         """What a stage reads. Training ends with the test: what is missing for that is told before, too."""
         tests = {f"test {name}": source for name, source in self.test.items()} or {"val": self.val}
-        return {"fit": {TRAIN: self.train, "val": self.val, **tests}, "validate": {"val": self.val}}.get(
-            stage, tests
-        )
+        return {
+            "fit": {TRAIN: self.train, "val": self.val, **tests},
+            "look": {TRAIN: self.train},
+            "validate": {"val": self.val},
+        }.get(stage, tests)
 
     def check(self, stage: str = "fit") -> None:
         """Look at every file's header; `setup` does it by itself.
 
         Args:
-            stage: `fit` (training, validation and test images), `validate`, or `test`.
+            stage: `fit` (training, validation and test images), `look` (training images, which are then not
+                kept), `validate`, or `test`.
 
         Raises:
             ValueError: With everything that is wrong, a line each.
         """
-        self._stock.check(self._sources(stage))
+        self._images.stock.check(self._sources(stage))
 
     def setup(self, stage: str) -> None:
         """Check the files; decode training and validation images where they are kept in memory.
@@ -168,57 +191,28 @@ class SRData(LightningDataModule):
         # Lightning's advice counts cores, not what a batch costs: cropping is quicker than handing it over.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         self.check(stage)
-        for role in self._sources(stage):
-            if role not in self._images:
-                self._images[role] = self._open(role)
+        if stage in ("fit", "look"):
+            plan = Plan(
+                self._images.training_sizes(),
+                seed=self.seed,
+                scale=1 if self.scales else self.scale,
+                patch_size=self.patch_size,
+                augment=self.augment,
+                margin=self._margin,
+            )
+            self._finish = Finish(plan, degradation=self.degradation, enlarged=bool(self.scales))
         if stage == "fit":
-            self._keep()
-
-    def _open(self, role: str) -> Images | Together:
-        items = self._stock.items[role]
-        if role == TRAIN and self.scales:
-            return Together([self._open_enlarged(items, scale=scale) for scale in self.scales])
-        from_crops = role == TRAIN and not self.degradation.fixed
-        spoil = None if from_crops else SpoilWhole(self.degradation)
-        return Images(items, scale=self.scale, channels=self.channels, spoil=spoil)
-
-    def _open_enlarged(self, items: Sequence[Item], *, scale: int) -> Images:
-        assert isinstance(self.degradation, Bicubic)
-        # Published LR files are those of one scale, and equal to what is made here.
-        spoil = SpoilWhole(self.degradation.at_scale(scale))
-        alone = [replace(item, lq=None) for item in items]
-        return Images(alone, scale=scale, channels=self.channels, spoil=spoil, enlarge=True)
-
-    def _keep(self) -> None:
-        """Decode the images of training and validation once, into memory or, those of training, a file."""
-        needed = {role: self._needs(role) for role in (TRAIN, "val")}
-        place = choose_cache(self.cache, sum(needed.values()) * self._local_ranks(), self.cache_dir)
-        if place == "memory":
-            self._images[TRAIN].fill()
-            self._images["val"].fill()
-        elif place == "disk":
-            self._images[TRAIN].pack(self.cache_dir, needed=needed[TRAIN])
-
-    def _needs(self, role: str) -> float:
-        """Bytes of its decoded images, if the files have 8 bits; what is not quantised is float32."""
-        lq_bytes = 1 if self.degradation.matches_files(channels=self.channels) else 4
-        per_pixel = len(self.scales) * (1 + 4) if self.scales else 1 + lq_bytes / self.scale**2
-        return self._stock.pixels[role] * self.channels * per_pixel
+            ranks, device = self._local_ranks(), self._device()
+            self._images.keep(Place(self.cache, self.cache_dir, self.cache_limit, ranks, device))
 
     # ---- loaders
 
     def train_dataloader(self) -> StreamLoader:
         """An epoch of batches, from where the run stands."""
         trainer = self.trainer
-        dataset = TrainSet(
-            self._images[TRAIN],
-            seed=self.seed,
-            scale=1 if self.scales else self.scale,
-            patch_size=self.patch_size,
-            flip=self.flip,
-            rotate=self.rotate,
-            enlarged=bool(self.scales),
-        )
+        assert self._finish is not None, "setup has opened the images"
+        on_device = self.cache == "device"
+        dataset = TrainSet(self._finish.plan, None if on_device else self._images[TRAIN])
         sampler = PositionSampler(
             batch_size=self.batch_size,
             batches=self.steps_per_epoch * self._batches_per_step(),
@@ -226,7 +220,7 @@ class SRData(LightningDataModule):
             rank=trainer.global_rank if trainer else 0,
             world_size=trainer.world_size if trainer else 1,
         )
-        workers = self._worker_count(self._images[TRAIN])
+        workers = 0 if on_device else self._worker_count(self._images[TRAIN])
         return StreamLoader(
             dataset,
             batch_sampler=sampler,
@@ -281,7 +275,10 @@ class SRData(LightningDataModule):
         return self._on_gpu() if self.pin_memory == "auto" else self.pin_memory
 
     def _on_gpu(self) -> bool:
-        return self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
+        return self._device().type == "cuda"
+
+    def _device(self) -> torch.device:
+        return self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
 
     def _local_ranks(self) -> int:
         return self.trainer.num_devices if self.trainer else 1
@@ -294,13 +291,26 @@ class SRData(LightningDataModule):
         return batch
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Integers become floats; crops without `lq` are spoilt, each by what its position says."""
-        for key in ("gt", "lq", "enlarged"):
-            if key in batch:
-                batch[key] = to_float(batch[key])
-        if "lq" not in batch and "enlarged" not in batch:
-            self.degradation.to(batch["gt"].device)
-            positions = batch["position"] if self._positions is None else self._positions
-            self._positions = None  # of no other batch
-            batch["lq"] = self.degradation(batch["gt"], seed=self.seed, positions=positions)
-        return batch
+        """Whole images become floats; of crops a training batch is made, by what their positions say."""
+        if "position" not in batch:
+            return batch | {key: to_float(batch[key]) for key in ("gt", "lq")}
+        positions = batch["position"] if self._positions is None else self._positions
+        self._positions = None  # of no other batch
+        return {"position": batch["position"], **self.finish(batch, positions.cpu())}
+
+    def finish(
+        self, batch: Mapping[str, Tensor], positions: Tensor, *, ledger: Ledger | None = None
+    ) -> dict[str, Tensor]:
+        """`gt` and `lq` (or `enlarged`) of a training batch, where the pixels are.
+
+        Args:
+            batch: What the loader gave; pixels that are not in it are read now.
+            positions: (B,) int64 on the CPU.
+            ledger: Takes down what was decided for each sample, or prescribes it.
+        """
+        assert self._finish is not None, "setup has opened the images"
+        read = {key: batch[key] for key in ("gt", "lq") if key in batch}
+        if not read:
+            plan = self._finish.plan
+            read = self._images[TRAIN].read(plan.windows(Draw(self.seed, positions, ledger=ledger)))
+        return self._finish(read, positions, ledger=ledger)

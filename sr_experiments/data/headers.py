@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+
 from sr_experiments.data.memory import cores
 from sr_experiments.data.sources import Item
-from sr_experiments.imaging.io import image_size
+from sr_experiments.imaging.colour import to_channels
+from sr_experiments.imaging.io import image_shape
 
 Size = tuple[int, int]
 
@@ -16,7 +19,9 @@ def threads() -> int:
     return min(16, 2 * cores())
 
 
-def inspect(items: Sequence[Item], *, scale: int, minimum: int, reason: str) -> tuple[list[Size], list[str]]:
+def inspect(
+    items: Sequence[Item], *, scale: int, minimum: int, reason: str, channels: int | None = None
+) -> tuple[list[Size], list[str]]:
     """Read the headers of all files.
 
     Args:
@@ -24,31 +29,51 @@ def inspect(items: Sequence[Item], *, scale: int, minimum: int, reason: str) -> 
         scale: Of super-resolution.
         minimum: Smallest allowed side of a good image after it was cropped to a multiple of the scale.
         reason: Why, for the message.
+        channels: Wanted C, which every file must have or be converted to; None: any.
 
     Returns:
-        (H, W) of the readable good images after the crop, and a sentence for everything that is wrong.
+        (H, W) of the readable good images, not cropped yet, and a sentence for everything that is wrong.
     """
     with ThreadPoolExecutor(threads()) as pool:
         results = list(
-            pool.map(lambda item: _inspect(item, scale=scale, minimum=minimum, reason=reason), items)
+            pool.map(
+                lambda item: _inspect(item, scale=scale, minimum=minimum, reason=reason, channels=channels),
+                items,
+            )
         )
     return [size for size, _ in results if size is not None], [
         text for _, text in results if text is not None
     ]
 
 
-def _inspect(item: Item, *, scale: int, minimum: int, reason: str) -> tuple[Size | None, str | None]:
+def _inspect(
+    item: Item, *, scale: int, minimum: int, reason: str, channels: int | None
+) -> tuple[Size | None, str | None]:
     try:
-        height, width = image_size(item.gt)
-        small = image_size(item.lq) if item.lq is not None else None
+        height, width = _size(item.gt, channels=channels)
+        small = _size(item.lq, channels=channels) if item.lq is not None else None
     except (ValueError, OSError) as error:
         return None, str(error)
-    size = height // scale * scale, width // scale * scale
-    if min(size) < minimum:
+    size = height, width
+    if min(height // scale, width // scale) * scale < minimum:
         return size, f"{item.gt} is {height}x{width} (height x width), {reason}"
     if small is not None:
         return size, wrong_pair(item.gt, item.lq, (height, width), small, scale=scale)
     return size, None
+
+
+def _size(path: Path, *, channels: int | None) -> Size:
+    """(H, W) of a file that can be given the wanted channels.
+
+    Raises:
+        ValueError: If it cannot, or cannot be read.
+    """
+    height, width, found = image_shape(path)
+    try:
+        to_channels(np.empty((1, 1, found), np.uint8), channels=channels or found)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return height, width
 
 
 def wrong_pair(gt: Path, lq: Path | None, size: Size, small: Size, *, scale: int) -> str | None:

@@ -10,11 +10,12 @@ import logging
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from sr_experiments.data.headers import threads, wrong_pair
 from sr_experiments.data.memory import readable
@@ -22,6 +23,8 @@ from sr_experiments.data.pack import open_or_build
 from sr_experiments.data.pair import Pair
 from sr_experiments.data.problems import shortened
 from sr_experiments.data.sources import Item
+from sr_experiments.data.store import Store, in_memory, in_order
+from sr_experiments.data.windows import Windows
 from sr_experiments.degradations.base import Degradation
 from sr_experiments.imaging.colour import to_channels
 from sr_experiments.imaging.io import read_image, to_tensor
@@ -42,6 +45,8 @@ class Images:
         scale: Of super-resolution.
         channels: Wanted C; grey, RGB and luma are converted.
         spoil: Makes `lq` of a whole image where there is no file of it; None where crops are spoilt later.
+        sizes: (height, width) of the good images by their headers, by which crops are planned; None: whatever
+            they have.
         enlarge: Bring `lq` back to the size of `gt` by bicubic interpolation.
     """
 
@@ -52,15 +57,17 @@ class Images:
         scale: int,
         channels: int,
         spoil: "SpoilWhole | None",
+        sizes: Sequence[tuple[int, int]] | None = None,
         enlarge: bool = False,
     ) -> None:
         """Nothing is read yet."""
         self.items = list(items)
         self.scale = scale
         self.channels = channels
+        self._sizes = dict(zip((item.gt for item in self.items), sizes or (), strict=False))
         self._spoil = spoil
         self._enlarge = enlarge
-        self._cache: Sequence[Pair] | None = None
+        self._cache: Store | None = None
         self.in_memory = False
 
     def __len__(self) -> int:
@@ -80,6 +87,24 @@ class Images:
         """
         return self._read(self.items[index]) if self._cache is None else self._cache[index]
 
+    def read(self, windows: Windows) -> dict[str, Tensor]:
+        """Crops of a batch; see `Store.read`.
+
+        Raises:
+            ValueError: If a file cannot be read or does not fit; it is named.
+        """
+        scale = 1 if self._enlarge else self.scale  # then lq is as large as gt
+        if self._cache is not None:
+            return self._cache.read(windows, scale=scale)
+        numbers, places = torch.unique(windows.images, return_inverse=True)
+        store = in_memory([self[number] for number in numbers.tolist()])
+        return store.read(replace(windows, images=places), scale=scale)
+
+    def move(self, device: torch.device) -> None:
+        """Keep what was decoded on a device from now on."""
+        assert self._cache is not None
+        self._cache = self._cache.to(device)
+
     def fill(self) -> None:
         """Read everything into memory.
 
@@ -94,12 +119,14 @@ class Images:
         problems = [result for result in results if isinstance(result, str)]
         if problems:
             raise ValueError(shortened(problems, separator="\n"))
-        self._cache = [result for result in results if isinstance(result, Pair)]
+        pairs = [result for result in results if isinstance(result, Pair)]
+        results.clear()
+        self._cache = in_memory(pairs)
         self.in_memory = True
-        total = readable(sum(pair.nbytes for pair in self._cache))
+        total = readable(self._cache.nbytes)
         _log.info("decoded %d images (%s) in %.1f s", len(self), total, time.perf_counter() - start)
 
-    def pack(self, root: Path, *, needed: float) -> None:
+    def pack(self, root: Path, *, needed: float, limit: float | None = None) -> None:
         """Decode everything into a file under `root`, unless that was done before; see `pack`.
 
         Raises:
@@ -109,7 +136,11 @@ class Images:
         if self._cache is None:
             spoil = self._spoil.degradation if self._spoil is not None else None
             settings = f"scale {self.scale}, channels {self.channels}, lq {spoil!r}, enlarged {self._enlarge}"
-            self._cache = open_or_build(root, self.items, settings=settings, read=self._read, needed=needed)
+            self._cache = open_or_build(
+                root, self.items, settings=settings, read=self._read, needed=needed, limit=limit
+            )
+            for item, size in zip(self.items, self._cache.sizes, strict=True):
+                self._refuse_other_size(item, size, multiple=self.scale)
 
     def _try(self, item: Item) -> Pair | str:
         try:
@@ -119,6 +150,7 @@ class Images:
 
     def _read(self, item: Item) -> Pair:
         gt, found = self._decode(item.gt)
+        self._refuse_other_size(item, gt.shape[:2])
         small = None
         if item.lq is not None:
             small, _ = self._decode(item.lq)
@@ -132,6 +164,14 @@ class Images:
         if small is not None and self._enlarge:
             small = _enlarged(small, size=(height, width))
         return Pair(gt=gt, lq=small, grey=found == 1)
+
+    def _refuse_other_size(self, item: Item, size: tuple[int, ...], *, multiple: int = 1) -> None:
+        expected = self._sizes.get(item.gt)
+        if expected is not None and size != tuple(length // multiple * multiple for length in expected):
+            raise ValueError(
+                f"{item.gt} was {expected[0]}x{expected[1]} (height x width) when it was checked and is "
+                f"{size[0]}x{size[1]} now: it was changed meanwhile; start again"
+            )
 
     def _decode(self, path: Path) -> tuple[np.ndarray, int]:
         """The image in the wanted channels, and how many the file has."""
@@ -197,14 +237,33 @@ class Together:
     def __getitem__(self, index: int) -> Pair:
         """One image; see `Images`."""
         number = bisect.bisect_right(self._ends, index)
-        return self.parts[number][index - (self._ends[number] - len(self.parts[number]))]
+        return self.parts[number][index - self._first(number)]
+
+    def _first(self, number: int) -> int:
+        return self._ends[number] - len(self.parts[number])
+
+    def read(self, windows: Windows) -> dict[str, Tensor]:
+        """Crops of a batch; see `Images`."""
+        numbers = torch.bucketize(windows.images, torch.tensor(self._ends), right=True)
+        found = []
+        for number in sorted(set(numbers.tolist())):
+            rows = torch.nonzero(numbers == number).flatten()
+            mine = windows.of(rows)
+            mine = replace(mine, images=mine.images - self._first(number))
+            found.append((rows, self.parts[number].read(mine)))
+        return {key: in_order([(rows, crops[key]) for rows, crops in found]) for key in found[0][1]}
 
     def fill(self) -> None:
         """Read everything into memory; see `Images`."""
         for part in self.parts:
             part.fill()
 
-    def pack(self, root: Path, *, needed: float) -> None:
+    def pack(self, root: Path, *, needed: float, limit: float | None = None) -> None:
         """Decode everything into files under `root`; see `Images`."""
         for part in self.parts:
-            part.pack(root, needed=needed / len(self.parts))
+            part.pack(root, needed=needed / len(self.parts), limit=limit)
+
+    def move(self, device: torch.device) -> None:
+        """Keep what was decoded on a device from now on."""
+        for part in self.parts:
+            part.move(device)

@@ -21,8 +21,11 @@ def refuse_impossible(data: "SRData") -> None:
     problems = [f"data.{key}={value} must be 1 or more" for key, value in values.items() if value < 1]
     if data.workers != "auto" and data.workers < 0:
         problems.append(f"data.workers={data.workers} must be 0 or more, or auto")
-    if data.cache not in ("auto", "memory", "disk", "none"):
-        problems.append(f"data.cache={data.cache} must be auto, memory, disk or none")
+    if data.cache not in ("auto", "memory", "disk", "device", "none"):
+        problems.append(f"data.cache={data.cache} must be auto, memory, disk, device or none")
+    if data.cache_limit is not None and data.cache_limit < 0:
+        problems.append(f"data.cache_limit={data.cache_limit:g} is a number of bytes, 0 or more")
+    problems += _augmentation(data)
     if data.scales and not isinstance(data.degradation, Bicubic):
         problems.append(
             "data.scales enlarges what degradation=bicubic made; choose that, or data.scales=null"
@@ -49,3 +52,18 @@ def refuse_impossible(data: "SRData") -> None:
         )
     if problems:
         raise ValueError("\n".join(problems))
+
+
+def _augmentation(data: "SRData") -> list[str]:
+    """Augmentations that would do nothing, or not what they are called."""
+    augment, problems = data.augment, []
+    if augment.permute_rgb and data.channels != 3:
+        problems.append(f"data.augment.permute_rgb={augment.permute_rgb} needs channels=3")
+    if augment.crop_scale is not None and data.scales:
+        problems.append("data.scales has its own sizes; leave data.augment.crop_scale=null")
+    if augment.cutblur and data.degradation.fixed and not data.scales and not data.train.paired:
+        problems.append(
+            "data.augment.cutblur pastes what degradation=bicubic makes, so it would change nothing; it "
+            "needs a random degradation, pairs, or data.scales"
+        )
+    return problems

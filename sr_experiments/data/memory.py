@@ -5,6 +5,8 @@ import os
 import shutil
 from pathlib import Path
 
+import torch
+
 _log = logging.getLogger(__name__)
 
 CGROUP = Path("/sys/fs/cgroup")
@@ -14,6 +16,7 @@ UNKNOWN = 4 * 2**30  # where the system does not tell (macOS, Windows): what any
 
 SHARE = 4  # the images may take one part in so many of what is free
 DISK_SHARE = 2
+DEVICE_SHARE = 2
 
 
 def choose_cache(cache: str, needed: float, folder: Path) -> str:
@@ -42,6 +45,22 @@ def choose_cache(cache: str, needed: float, folder: Path) -> str:
         readable(free_disk),
     )
     return "none"
+
+
+def refuse_too_large(needed: float, *, device: torch.device) -> None:
+    """Of images that are to be kept on a GPU beside the net and all that it computes.
+
+    Raises:
+        ValueError: If they take more than half of what is free there.
+    """
+    if device.type != "cuda":
+        return
+    free, _ = torch.cuda.mem_get_info(device)
+    if needed > free / DEVICE_SHARE:
+        raise ValueError(
+            f"data.cache=device: the decoded images take {readable(needed)}, more than half of what {device} "
+            f"has free ({readable(free)}); choose data.cache=memory or disk"
+        )
 
 
 def free_bytes(*, meminfo: Path = MEMINFO, cgroup: Path = CGROUP) -> int:

@@ -11,35 +11,37 @@ import hashlib
 import json
 import logging
 import os
-import shutil
 import time
 import uuid
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import torch
 from rich.console import Console
 from rich.progress import track
 
 from sr_experiments.data.headers import threads
 from sr_experiments.data.memory import readable
 from sr_experiments.data.pair import Pair
+from sr_experiments.data.room import Claim, alone, make_room
 from sr_experiments.data.sources import Item
+from sr_experiments.data.store import Place, Store, margin
+from sr_experiments.data.windows import Windows
 
 _log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 """To be raised when the same files and settings make other pixels: old packs are then made anew."""
 _INDEX = "index.json"
 _ALIGNED = 4096  # images start on pages of the memory
 
 
-class Pack(Sequence[Pair]):
-    """Images of a pack, as arrays that read from the file.
+class Pack(Store):
+    """A store that reads from the file of a pack.
 
     Args:
         folder: Of the pack.
@@ -51,6 +53,7 @@ class Pack(Sequence[Pair]):
     def __init__(self, folder: Path) -> None:
         """Open it."""
         self.folder = folder
+        self._use = Claim(folder)  # before it is looked at, or it may be removed meanwhile
         try:
             index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
             digest = index.pop("digest")
@@ -61,49 +64,63 @@ class Pack(Sequence[Pair]):
             raise ValueError(f"{folder} is no pack: {error}") from error
         if digest != _digest(index) or length != index["bytes"]:
             raise ValueError(f"{folder} is not whole")
-        self._entries: list[dict[str, Any]] = index["images"]
-        self._open()
+        images = index["images"]
+        self._checksums = [[image[key][3] for key in ("gt", "lq") if image[key]] for image in images]
+        gt, lq = ([_place(image[key]) for image in images if image[key]] for key in ("gt", "lq"))
+        super().__init__(self._open(), gt=gt, lq=lq or None, grey=[image["grey"] for image in images])
 
-    def _open(self) -> None:
-        self._pixels = np.memmap(self._path, mode="r", dtype=np.uint8)
-        self._checked: set[int] = set()
+    def _open(self) -> torch.Tensor:
+        self._checked = torch.zeros(len(self._checksums), dtype=torch.bool)
+        # Copy on write: torch takes no array that can not be written to. Nothing writes.
+        return torch.from_numpy(np.memmap(self._path, mode="c", dtype=np.uint8))
 
     def __getstate__(self) -> dict[str, Any]:
         """For a worker process that is spawned: it maps the file by itself."""
-        return {key: value for key, value in self.__dict__.items() if key not in ("_pixels", "_checked")}
+        return {key: value for key, value in self.__dict__.items() if key not in ("pixels", "_use")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Map the file again."""
         self.__dict__.update(state)
-        self._open()
+        self._use = Claim(self.folder)
+        self.pixels = self._open()
 
-    def __len__(self) -> int:
-        """Number of images."""
-        return len(self._entries)
-
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: int) -> Pair:  # type: ignore[override]  # no slices
         """One image.
 
         Raises:
             ValueError: If its pixels are not those that were written.
         """
-        entry = self._entries[index]
-        gt, lq = (self._array(entry[key], index) for key in ("gt", "lq"))
-        self._checked.add(index)
-        return Pair(gt=gt, lq=lq, grey=entry["grey"])
+        self._check(index)
+        return super().__getitem__(index)
 
-    def _array(self, entry: dict[str, Any] | None, index: int) -> Any:
-        if entry is None:
-            return None
-        pixels = self._pixels[entry["start"] : entry["start"] + entry["bytes"]]
-        if index not in self._checked and zlib.crc32(pixels.data) != entry["crc32"]:
-            raise ValueError(f"{self._path} was changed: remove {self.folder}, it is made anew")
-        array: np.ndarray = np.ndarray(entry["shape"], entry["dtype"], buffer=pixels)
-        return array
+    def read(self, windows: Windows, *, scale: int) -> dict[str, torch.Tensor]:
+        """Crops of a batch; see `Store`.
+
+        Raises:
+            ValueError: If pixels are not those that were written.
+        """
+        for index in windows.images[~self._checked[windows.images]].tolist():
+            self._check(index)
+        return super().read(windows, scale=scale)
+
+    def _check(self, index: int) -> None:
+        """Compare an image with its checksum, once."""
+        if not self._checked[index]:
+            for places, checksum in zip(self._places.values(), self._checksums[index], strict=True):
+                start, length = places[index].start, places[index].nbytes
+                if zlib.crc32(self.pixels[start : start + length].numpy().data) != checksum:
+                    raise ValueError(f"{self._path} was changed: remove {self.folder}, it is made anew")
+            self._checked[index] = True
 
 
 def open_or_build(
-    root: Path, items: Sequence[Item], *, settings: str, read: Callable[[Item], Pair], needed: float
+    root: Path,
+    items: Sequence[Item],
+    *,
+    settings: str,
+    read: Callable[[Item], Pair],
+    needed: float,
+    limit: float | None = None,
 ) -> Pack:
     """The pack of some files, made now if there is none or a file has changed.
 
@@ -113,6 +130,7 @@ def open_or_build(
         settings: What else decides about the pixels, in words.
         read: Decodes one image.
         needed: Bytes that it will take, about.
+        limit: Bytes that all packs together may take; None: half of the disk's room.
 
     Raises:
         ValueError: If a file can not be decoded.
@@ -124,17 +142,19 @@ def open_or_build(
     if (found := _found(folder, fingerprint)) is not None:
         return found
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder / "lock"):
+    with alone(folder / "lock"):
         # Another rank or run may have built it while this one waited.
         if (found := _found(folder, fingerprint)) is not None:
             return found
+        make_room(root, needed=needed, limit=limit, but=folder)
         _build(folder, items, fingerprint=fingerprint, read=read, needed=needed)
     return Pack(folder)
 
 
-def _state(path: str) -> tuple[int, int]:
+def _state(path: str) -> tuple[int, int, int]:
+    """By which a changed file is known: a copy may take on an old time of change, but not its own."""
     state = os.stat(path)
-    return state.st_size, state.st_mtime_ns
+    return state.st_size, state.st_mtime_ns, state.st_ctime_ns
 
 
 def _hash(value: Any) -> str:
@@ -153,33 +173,11 @@ def _found(folder: Path, fingerprint: str) -> Pack | None:
     return pack if pack.fingerprint == fingerprint else None
 
 
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """One builder at a time, where the system has such locks; elsewhere each builds, and the last one stays.
-
-    The lock goes with the process that holds it.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    with lock.open("a") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
-
-
 def _build(
     folder: Path, items: Sequence[Item], *, fingerprint: str, read: Callable[[Item], Pair], needed: float
 ) -> None:
     for left in folder.glob("*.tmp"):  # by a builder that was killed
         left.unlink(missing_ok=True)
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise OSError(
-            f"the decoded images take {readable(needed)} and {folder} has {readable(free)} left: "
-            "name another place with data.cache_dir=, or choose data.cache=none"
-        )
     _log.info("decoding %d images, once, into %s (%s)", len(items), folder, readable(needed))
     start = time.perf_counter()
     name = f"pixels-{uuid.uuid4().hex}"
@@ -187,6 +185,8 @@ def _build(
     try:
         with temporary.open("xb") as stream:
             entries = _write_all(stream, items, read)
+            places = [_place(entry[key]) for entry in entries for key in ("gt", "lq") if entry[key]]
+            stream.write(bytes(margin(places)))
             stream.flush()
             os.fsync(stream.fileno())
             length = stream.tell()
@@ -223,18 +223,17 @@ def _write_all(stream: BinaryIO, items: Sequence[Item], read: Callable[[Item], P
     return entries
 
 
-def _written(stream: BinaryIO, array: np.ndarray | None) -> dict[str, Any] | None:
+def _written(stream: BinaryIO, array: np.ndarray | None) -> list[Any] | None:
+    """Start, shape, dtype and checksum of what was written."""
     if array is None:
         return None
     stream.write(bytes(-stream.tell() % _ALIGNED))
     start = stream.tell()
     content = np.ascontiguousarray(array).data.cast("B")
     stream.write(content)
-    crc = zlib.crc32(content)
-    return {
-        "start": start,
-        "bytes": len(content),
-        "shape": list(array.shape),
-        "dtype": array.dtype.str,
-        "crc32": crc,
-    }
+    return [start, list(array.shape), array.dtype.str, zlib.crc32(content)]
+
+
+def _place(entry: Sequence[Any]) -> Place:
+    start, (height, width, channels), dtype, _ = entry
+    return Place(start=start, shape=(height, width, channels), dtype=dtype)

@@ -1,6 +1,6 @@
 """What the sources hold, looked at once, before anything is trained."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sr_experiments.data.headers import inspect
@@ -16,22 +16,28 @@ class Stock:
 
     Args:
         scale: Of super-resolution.
+        channels: Wanted C, to which every file can be converted.
         patch_size: Side of training crops.
+        scales: Others that training images come at.
         use_lq: Whether low-quality files of published sets are taken. They are bicubic: where another
             degradation is asked for they are not what is meant. Those of pairs are always taken.
 
     Attributes:
         items: Role -> files.
-        pixels: Role -> pixels of all good images.
+        sizes: Role -> (height, width) of all good images as they are in the files.
     """
 
-    def __init__(self, *, scale: int, patch_size: int, use_lq: bool) -> None:
+    def __init__(
+        self, *, scale: int, channels: int, patch_size: int, use_lq: bool, scales: Sequence[int] = ()
+    ) -> None:
         """Nothing is looked at yet."""
         self.scale = scale
+        self.channels = channels
         self.patch_size = patch_size
+        self.scales = list(scales)
         self.use_lq = use_lq
         self.items: dict[str, list[Item]] = {}
-        self.pixels: dict[str, int] = {}
+        self.sizes: dict[str, list[tuple[int, int]]] = {}
 
     def check(self, sources: Mapping[str, Source]) -> None:
         """Look at the headers of all files of roles that are not known yet.
@@ -58,12 +64,16 @@ class Stock:
             return str(error).splitlines()
         if not (self.use_lq or source.paired):
             items = [replace(item, lq=None) for item in items]
-        minimum, reason = self.patch_size, f"smaller than data.patch_size={self.patch_size}"
+        # Cropped to a multiple of each scale an image must still hold the patch.
+        minimum = max([self.patch_size, *(-(-self.patch_size // scale) * scale for scale in self.scales)])
+        reason = f"smaller than data.patch_size={self.patch_size}"
         if role != TRAIN:
             minimum = SSIM_WINDOW + 2 * self.scale
             reason = f"too small to be measured: each side needs {minimum} pixels"
-        sizes, problems = inspect(items, scale=self.scale, minimum=minimum, reason=reason)
+        sizes, problems = inspect(
+            items, scale=self.scale, minimum=minimum, reason=reason, channels=self.channels
+        )
         if not problems:
             self.items[role] = items
-            self.pixels[role] = sum(height * width for height, width in sizes)
+            self.sizes[role] = sizes
         return problems

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from sr_experiments.degradations.crops import Crops
+from sr_experiments.imaging.ledger import Ledger
 from sr_experiments.imaging.random import Draw
 
 
@@ -35,7 +36,9 @@ class Degradation(nn.Module):
             raise ValueError(f"{type(self).__name__}: scale={scale} must be 1 or more")
         self.scale = scale
 
-    def forward(self, gt: Tensor, *, seed: int, positions: Tensor) -> Tensor:
+    def forward(
+        self, gt: Tensor, *, seed: int, positions: Tensor, ledger: Ledger | None = None
+    ) -> Tensor:
         """Spoil a batch, in float32 whatever the training's precision, and without gradients.
 
         Args:
@@ -44,6 +47,7 @@ class Degradation(nn.Module):
             seed: Of the run.
             positions: (B,) int64, where in the run's stream each sample stands. On the CPU, or it waits for
                 the device.
+            ledger: Takes down what was decided for each sample, or prescribes it.
 
         Returns:
             (B, C, H / scale, W / scale). Sample i depends on seed, positions[i] and gt[i] alone.
@@ -51,7 +55,7 @@ class Degradation(nn.Module):
         assert gt.dim() == 4
         assert gt.dtype == torch.float32 or self.fixed
         with torch.no_grad(), torch.autocast(gt.device.type, enabled=False):
-            return self.spoil(Crops.of(gt), Draw(seed, positions.cpu())).tensor()
+            return self.spoil(Crops.of(gt), Draw(seed, positions.cpu(), ledger=ledger)).tensor()
 
     def matches_files(self, *, channels: int) -> bool:
         """Whether published low-quality files are what it would make of images of so many channels."""

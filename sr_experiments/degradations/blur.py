@@ -87,7 +87,8 @@ class Blur(Degradation):
         """(B, side, side) float32 of sum 1, for the largest side; smaller kernels have zeros around them."""
         low, high = self.kernel_size
         sides = 2 * draw.integers("kernel size", low // 2, high // 2 + 1) + 1
-        kinds = draw.choice("kind", list(self.kinds.values()))
+        sides = draw.decided("kernel size", sides, within=(low, high)) | 1
+        kinds = draw.one_of("kind", self.kinds)
         size = high  # whatever the batch holds: a sum over another number of zeros may round otherwise
         weights = torch.zeros(len(sides), size, size, dtype=torch.float64)
         for number, kind in enumerate(self.kinds):
@@ -101,17 +102,16 @@ class Blur(Degradation):
         if kind == "sinc":
             return kernels.sinc(size, cutoff=self._cutoffs(sides, draw))
         if kind == "motion":
-            length = draw.uniform("length", low=self.length[0], high=self.length[1]).double()
+            length = draw.within("length", self.length).double()
             return kernels.motion(size, length=length, angle=_angle(draw))
         if kind == "defocus":
-            radius = draw.uniform("radius", low=self.radius[0], high=self.radius[1]).double()
+            radius = draw.within("radius", self.radius).double()
             return kernels.defocus(size, radius=radius)
         family = kind.rpartition("_")[0]
-        low, high = self.sigma
-        sigma_x = draw.uniform("sigma", low=low, high=high).double()
+        sigma_x = draw.within("sigma", self.sigma).double()
         sigma_y, angle = sigma_x, torch.zeros_like(sigma_x)
         if kind.endswith("anisotropic"):
-            sigma_y = draw.uniform("second sigma", low=low, high=high).double()
+            sigma_y = draw.within("second sigma", self.sigma).double()
             angle = _angle(draw)
         q = kernels.elliptic(size, sigma_x=sigma_x, sigma_y=sigma_y, angle=angle)
         if not family:
@@ -122,7 +122,7 @@ class Blur(Degradation):
     def _cutoffs(self, sides: Tensor, draw: Draw) -> Tensor:
         share = draw.uniform("cutoff").double()
         small, large = (low + share * (high - low) for low, high in (self.cutoff, self.cutoff_large))
-        return torch.where(sides >= 13, large, small)
+        return draw.decided("cutoff", torch.where(sides >= 13, large, small), within=(0.1, math.pi))
 
     def spoil(self, crops: Crops, draw: Draw) -> Crops:
         """Images of the same sizes."""
@@ -133,7 +133,7 @@ class Blur(Degradation):
 
 
 def _angle(draw: Draw) -> Tensor:
-    return draw.uniform("angle", low=0.0, high=math.pi).double()
+    return draw.within("angle", (0.0, math.pi)).double()
 
 
 def _beta(draw: Draw, limits: tuple[float, float]) -> Tensor:
@@ -142,7 +142,9 @@ def _beta(draw: Draw, limits: tuple[float, float]) -> Tensor:
     if low >= 1 or high <= 1:
         low_share = 0.5 if low == 1 < high else 0.0  # of exactly 1, as in Real-ESRGAN's plateau
         beta = draw.uniform("beta", low=low, high=high).double()
-        return torch.where(draw.uniform("beta below 1") < low_share, 1.0, beta)
-    below = draw.uniform("beta below 1") < 0.5
-    share = draw.uniform("beta").double()
-    return torch.where(below, low + share * (1 - low), 1 + share * (high - 1))
+        beta = torch.where(draw.uniform("beta below 1") < low_share, 1.0, beta)
+    else:
+        below = draw.uniform("beta below 1") < 0.5
+        share = draw.uniform("beta").double()
+        beta = torch.where(below, low + share * (1 - low), 1 + share * (high - 1))
+    return draw.decided("beta", beta, within=limits)

@@ -46,8 +46,8 @@ class ColourJitter(Degradation):
     def spoil(self, crops: Crops, draw: Draw) -> Crops:
         """Images of the same sizes."""
         factors = {
-            name: draw.uniform(name, (1, 1, 1), low=low, high=high).to(crops.device)
-            for name, (low, high) in self.ranges.items()
+            name: draw.within(name, limits)[:, None, None, None].to(crops.device)
+            for name, limits in self.ranges.items()
         }
         pixels = (crops.pixels * factors["brightness"]).clamp(0.0, 1.0)
         means = _mean_inside(_luma(pixels), crops)
@@ -76,8 +76,9 @@ class Gamma(Degradation):
     def spoil(self, crops: Crops, draw: Draw) -> Crops:
         """Images of the same sizes, in [0, 1]."""
         low, high = self.gamma
-        share = draw.uniform("gamma", (1, 1, 1)).double()
-        exponent = (low * (high / low) ** share).float().to(crops.device)
+        drawn = low * (high / low) ** draw.uniform("gamma").double()
+        exponent = draw.decided("gamma", drawn, within=self.gamma).float().to(crops.device)
+        exponent = exponent[:, None, None, None]
         return crops.map(lambda pixels: pixels.clamp(0.0, 1.0) ** exponent)
 
 

@@ -58,7 +58,8 @@ class JPEG(Degradation):
 
     def spoil(self, crops: Crops, draw: Draw) -> Crops:
         """Images of the same sizes, in 256 levels."""
-        return compress(crops, quality=draw.integers("quality", self.quality[0], self.quality[1] + 1))
+        quality = draw.integers("quality", self.quality[0], self.quality[1] + 1)
+        return compress(crops, quality=draw.decided("quality", quality, within=self.quality))
 
 
 def compress(crops: Crops, *, quality: Tensor) -> Crops:

@@ -47,9 +47,8 @@ class Noise(Degradation):
 
     def spoil(self, crops: Crops, draw: Draw) -> Crops:
         """Images plus noise."""
-        low, high = self.strength
-        strengths = (draw.uniform(self.argument, low=low, high=high) / self.unit).to(crops.device)
-        is_grey = (draw.uniform("grey") < self.grey).tolist()
+        strengths = (draw.within(self.argument, self.strength) / self.unit).to(crops.device)
+        is_grey = draw.happens("grey", self.grey).tolist()
         noise = torch.zeros_like(crops.pixels)
         generators = draw.generators("field", device=crops.device)
         for number, (generator, (height, width)) in enumerate(zip(generators, crops.sizes, strict=True)):
@@ -134,7 +133,7 @@ class SaltAndPepper(Degradation):
 
     def spoil(self, crops: Crops, draw: Draw) -> Crops:
         """Images of which some pixels are 0 or 1."""
-        share = draw.uniform("share", low=self.share[0], high=self.share[1]).to(crops.device)
+        share = draw.within("share", self.share).to(crops.device)
         field = torch.full_like(crops.pixels[:, :1], 0.5)
         generators = draw.generators("field", device=crops.device)
         for number, (generator, (height, width)) in enumerate(zip(generators, crops.sizes, strict=True)):

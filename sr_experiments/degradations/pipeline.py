@@ -13,6 +13,7 @@ from torch import nn
 
 from sr_experiments.degradations.base import Degradation
 from sr_experiments.degradations.crops import Crops, joined
+from sr_experiments.degradations.orders import MOST, Orders
 from sr_experiments.degradations.quantise import to_8_bit
 from sr_experiments.degradations.ranges import checked_probability, checked_shares
 from sr_experiments.imaging.random import Draw
@@ -40,6 +41,8 @@ class Pipeline(Degradation):
         super().__init__(scale=math.prod(step.scale for step in steps.values()))
         if strange := [name for name in shuffle if name not in steps]:
             raise ValueError(f"Pipeline: shuffle has {', '.join(strange)}, but there is {', '.join(steps)}")
+        if len(set(shuffle)) != len(shuffle) or len(shuffle) > MOST:
+            raise ValueError(f"Pipeline: shuffle={list(shuffle)} must be different names, at most {MOST}")
         if fast := [name for name in shuffle if steps[name].scale != 1 and not steps[name].settles]:
             raise ValueError(f"Pipeline: shuffle has {', '.join(fast)}, which must stay in its place")
         for step in steps.values():
@@ -49,6 +52,7 @@ class Pipeline(Degradation):
         self.steps = nn.ModuleList(steps.values())  # a ModuleDict refuses names such as "pop"
         self.quantise = quantise
         self.shuffle = list(shuffle)
+        self._orders = Orders(sorted(self.shuffle, key=self.names.index))
 
     def spoil(self, crops: Crops, draw: Draw) -> Crops:
         """Every step in its turn."""
@@ -71,8 +75,9 @@ class Pipeline(Degradation):
         order = torch.arange(len(self.names)).repeat(len(draw.positions), 1)
         if self.shuffle:
             places = torch.tensor(sorted(self.names.index(name) for name in self.shuffle))
-            ranks = draw.bits("order", (len(places),)).argsort(dim=1)
-            order[:, places] = places[ranks]
+            drawn = draw.integers("order", 0, len(self._orders))
+            numbers = draw.decided("order", drawn, labels=self._orders)
+            order[:, places] = places[self._orders.places(numbers)]
             sizing = [self.names.index(name) for name in self.shuffle if self._sizes(name)]
             mine = torch.isin(order, torch.tensor(sizing, dtype=torch.int64))
             order[mine] = torch.tensor(sorted(sizing), dtype=torch.int64).repeat(len(order))
@@ -114,7 +119,7 @@ class OneOf(Degradation):
 
     def spoil(self, crops: Crops, draw: Draw) -> Crops:
         """Each sample through its choice."""
-        numbers = draw.choice("choice", list(self.shares.values()))
+        numbers = draw.one_of("choice", self.shares)
         named = dict(enumerate(zip(self.shares, self.choices, strict=True)))
         return chosen(crops, draw, numbers, cast(dict[int, tuple[str, Degradation]], named))
 
@@ -141,8 +146,8 @@ class Sometimes(Degradation):
 
     def spoil(self, crops: Crops, draw: Draw) -> Crops:
         """Some of the samples through the step."""
-        numbers = (draw.uniform("sometimes") >= self.probability).long()
-        return chosen(crops, draw, numbers, {0: ("step", self.step)})
+        numbers = draw.happens("happens", self.probability).long()
+        return chosen(crops, draw, numbers, {1: ("", self.step)})
 
 
 def chosen(

@@ -83,7 +83,8 @@ class Rescale(Degradation):
         limits = {"up": self.up, "down": self.down, "keep": (1.0, 1.0)}
         ranges = torch.tensor([limits[direction] for direction in self.directions], dtype=torch.float64)
         low, high = ranges[draw.choice("direction", list(self.directions.values()))].unbind(1)
-        return low + draw.uniform("factor").double() * (high - low)
+        drawn = low + draw.uniform("factor").double() * (high - low)
+        return draw.decided("factor", drawn, within=(float(ranges.min()), float(ranges.max())))
 
     def spoil(self, crops: Crops, draw: Draw) -> Crops:
         """Images of many sizes, of at least one pixel."""
@@ -119,4 +120,4 @@ class Shrink(Degradation):
 def drawn_modes(modes: Mapping[str, float], draw: Draw) -> Tensor:
     """(B,) numbers in `MODES`."""
     numbers = torch.tensor([MODES.index(mode) for mode in MODES if mode in modes])
-    return numbers[draw.choice("interpolation", [modes[mode] for mode in MODES if mode in modes])]
+    return numbers[draw.one_of("interpolation", {mode: modes[mode] for mode in MODES if mode in modes})]

@@ -3,12 +3,17 @@
 What is defined, so that no file is silently read as something else:
 
 - 8 bit stays uint8, 16 bit stays uint16 (PNG and TIFF; Pillow alone would cut 16-bit RGB to 8 bit).
-- Palette and CMYK become RGB; 1 bit becomes grey of 0 and 255. Alpha is dropped, the colours under it kept.
+- Palette and CMYK become RGB; 1 bit becomes grey of 0 and 255. Alpha is dropped, the colours under it kept
+  (divided by it where a TIFF says that they were multiplied with it). Like every reader we take a CMYK JPEG
+  to be inverted, as Adobe writes it.
 - EXIF orientation is applied, in `image_size` too. In a PNG it counts where it stands before the pixels.
 - Of a phone's multi-picture JPEG the first picture is read. Animations, and TIFF files of several pages, are
   refused: which picture is meant cannot be known. A reduced copy of a TIFF's page does not count as a page.
 - A TIFF may have any number of bands. Floats, signed and 32-bit integers are refused: what is white in them
   is not defined.
+- The content decides about the format, not the suffix. Bytes behind an image's end are not looked at.
+- What is cut short or fails its checksum is refused (`whole`). Only PNG has checksums throughout: bytes that
+  were changed in the middle of a JPEG, a WebP, a BMP or an uncompressed TIFF are pixels like any others.
 - Colour profiles are ignored, as by everyone else whose numbers stand in a table.
 """
 
@@ -26,7 +31,7 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from sr_experiments.imaging import modes, png16, tiff
+from sr_experiments.imaging import modes, png16, tiff, whole
 from sr_experiments.imaging.colour import to_levels
 from sr_experiments.imaging.exif import is_turned, orientation_of, upright
 
@@ -50,16 +55,22 @@ DECODER_ERRORS = (
 def list_images(folder: Path) -> list[Path]:
     """The image files directly in a folder in natural order (img2 before img10); hidden files are left out.
 
+    Links that lead nowhere are listed: whoever reads them is told, and no image is lost without a word.
+
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If it is not a folder.
+        ValueError: If it is not a folder, or a name could not be written down in a table.
     """
     if not folder.exists():
         raise FileNotFoundError(f"there is no folder {folder}")
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder; give the folder that holds the images")
     found = (p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
-    return sorted((p for p in found if p.is_file()), key=_natural_key)
+    images = sorted((p for p in found if p.is_file() or not p.exists()), key=_natural_key)
+    for path in images:
+        if any("\ud800" <= letter <= "\udfff" for letter in path.name):
+            raise ValueError(f"{folder}: the name {path.name!a} is not UTF-8; rename the file")
+    return images
 
 
 def _natural_key(path: Path) -> tuple[list[tuple[bool, int, str]], str]:
@@ -86,12 +97,16 @@ def read_image(path: Path) -> np.ndarray:
         with Image.open(path, formats=FORMATS) as image:
             _refuse_animation(image)
             orientation = orientation_of(image, path=path)
+            if image.format == "PNG":
+                whole.check_png(path)
+            header_end = image.fp.tell() if image.format == "JPEG" and image.fp is not None else 0
             stored = png16.read(path) if png16.has_16_bit_colour(path) else modes.pixels(image)
+            whole.check_jpeg(path, stored, start=header_end)
         return np.ascontiguousarray(upright(stored, orientation=orientation))
 
 
-def image_size(path: Path) -> tuple[int, int]:
-    """(H, W) that `read_image` will return, from the file's header alone.
+def image_shape(path: Path) -> tuple[int, int, int]:
+    """(H, W, C) that `read_image` will return, from the file's header alone.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -99,11 +114,18 @@ def image_size(path: Path) -> tuple[int, int]:
     """
     with _explained(path):
         if tiff.is_tiff(path):
-            return tiff.image_size(path)
+            return tiff.image_shape(path)
         with Image.open(path, formats=FORMATS) as image:
             _refuse_animation(image)
             turned = is_turned(orientation_of(image, path=path))
-            return (image.width, image.height) if turned else (image.height, image.width)
+            height, width = (image.width, image.height) if turned else (image.height, image.width)
+            return height, width, 1 if png16.is_grey(image) else modes.bands(image)
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """(H, W) that `read_image` will return; see `image_shape`."""
+    height, width, _ = image_shape(path)
+    return height, width
 
 
 @contextlib.contextmanager
@@ -114,7 +136,8 @@ def _explained(path: Path) -> Iterator[None]:
             raise ValueError("the file is empty")
         yield
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"there is no image {path}") from error
+        where = f": it is a link to {path.readlink()}, which is not there" if path.is_symlink() else ""
+        raise FileNotFoundError(f"there is no image {path}{where}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(
             f"cannot read the image {path}: {error}; cut it into smaller images, or raise "
@@ -125,7 +148,12 @@ def _explained(path: Path) -> Iterator[None]:
             f"cannot read the image {path}: it is no PNG, JPEG, BMP, WebP or TIFF, or its header is broken"
         ) from error
     except DECODER_ERRORS as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        told = getattr(error, "strerror", None)  # by the system
+        if told or type(error) in (ValueError, MemoryError):  # ours say themselves what is to be done
+            reason = told or str(error) or "it does not fit into the memory"
+        else:
+            said = isinstance(error, OSError | SyntaxError | ValueError) and str(error)
+            reason = f"{said or repr(error)}; it is damaged, fetch it again"
         raise ValueError(f"cannot read the image {path}: {reason}") from error
 
 

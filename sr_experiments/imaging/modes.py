@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-GREY_MODES = ("1", "L", "LA")
+GREY_MODES = ("1", "L", "LA", "La")
 RGB_MODES = ("RGB", "RGBA", "RGBX", "P", "PA", "CMYK", "YCbCr")
 
 
@@ -15,10 +15,24 @@ def pixels(image: Image.Image) -> np.ndarray:
     """
     if image.mode.startswith("I;16"):
         return np.array(image).astype(np.uint16)[:, :, None]
-    if image.mode in GREY_MODES:
-        return np.array(image.convert("L"))[:, :, None]
+    if bands(image) == 1:
+        # Pillow divides by alpha what was multiplied with it, but not on the way to L.
+        grey = image.convert("LA") if image.mode == "La" else image
+        return np.array(grey.convert("L"))[:, :, None]
+    image.info.pop("transparency", None)  # of a palette: Pillow would warn that it is lost
+    return np.array(image.convert("RGB"))
+
+
+def bands(image: Image.Image) -> int:
+    """How many bands `pixels` will return, from the header of an opened image.
+
+    Raises:
+        ValueError: See `pixels`.
+    """
+    if image.mode.startswith("I;16") or image.mode in GREY_MODES:
+        return 1
     if image.mode in RGB_MODES:
-        return np.array(image.convert("RGB"))
+        return 3
     raise ValueError(
         f"its pixels are {image.mode} (Pillow's name); grey and RGB of 8 or 16 bit, palettes, CMYK are read"
     )

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, RGB = 0, 2  # colour types
+GREY_WITH_ALPHA = "LA;16B"  # as Pillow lays it out
 
 
 def has_16_bit_colour(path: Path) -> bool:
@@ -17,6 +18,11 @@ def has_16_bit_colour(path: Path) -> bool:
     with path.open("rb") as stream:
         header = stream.read(26)  # signature, length and name of IHDR, width, height, bit depth, colour type
     return len(header) == 26 and header.startswith(SIGNATURE) and header[24] == 16 and header[25] != GREY
+
+
+def is_grey(image: ImageFile.ImageFile) -> bool:
+    """Whether an opened file is 16-bit grey with alpha, which Pillow takes for RGB with alpha."""
+    return bool(image.tile) and image.tile[0].args == GREY_WITH_ALPHA
 
 
 def read(path: Path) -> np.ndarray:
@@ -27,7 +33,7 @@ def read(path: Path) -> np.ndarray:
     """
     with Image.open(path, formats=("PNG",)) as image:
         layout = image.tile[0].args
-    if layout == "LA;16B":  # as wide as 8-bit RGBA: grey high, grey low, alpha high, alpha low
+    if layout == GREY_WITH_ALPHA:  # as wide as 8-bit RGBA: grey high, grey low, alpha high, alpha low
         stored = _decode(path, layout="RGBA")
         return _join(stored[:, :, 0:1], stored[:, :, 1:2])
     assert layout in ("RGB;16B", "RGBA;16B"), f"Pillow decodes a 16-bit colour PNG as {layout}"

@@ -11,10 +11,13 @@ results to the last bit, which it does not for the logarithm and cosine of Box a
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 
 import torch
 from torch import Tensor
+
+from sr_experiments.imaging.ledger import Ledger
 
 GOLDEN = 0x9E3779B97F4A7C15
 ROUNDS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
@@ -40,19 +43,24 @@ class Draw:
     Args:
         seed: Any integer.
         positions: (B,) int64, each sample's place in the run's stream. Numbers appear on its device.
+        ledger: Where decisions are written down (see `decided`).
     """
 
-    def __init__(self, seed: int, positions: Tensor) -> None:
+    def __init__(self, seed: int, positions: Tensor, *, ledger: Ledger | None = None) -> None:
         """Nothing is drawn yet."""
         assert positions.dim() == 1
         assert positions.dtype == torch.int64
         self._key = _mix_int(seed & MASK)
+        self._ledger = ledger
+        self._rows = torch.arange(len(positions))
+        self._path = ""
         self.positions = positions
 
     def child(self, name: str) -> "Draw":
         """An independent family of draws for the same samples, for a part that knows no others."""
-        other = Draw(0, self.positions)
+        other = copy(self)
         other._key = _mix_int(self._key ^ name_key(name))
+        other._path = f"{self._path}{name}/" if name else self._path
         return other
 
     def of(self, rows: Tensor) -> "Draw":
@@ -61,9 +69,37 @@ class Draw:
         Args:
             rows: (n,) int64, their numbers in the batch.
         """
-        other = Draw(0, self.positions[rows.to(self.positions.device)])
-        other._key = self._key
+        other = copy(self)
+        other.positions = self.positions[rows.to(self.positions.device)]
+        other._rows = self._rows[rows.cpu()]
         return other
+
+    def decided(
+        self,
+        name: str,
+        values: Tensor,
+        *,
+        labels: Sequence[str] | None = None,
+        within: tuple[float, float] | None = None,
+    ) -> Tensor:
+        """Something that was drawn, in the unit that people know it by: pixels, 8-bit levels, a name.
+
+        Where decisions are written down this one is, under the names of the parts that lead to it; where
+        another value is prescribed it is taken in place of this one.
+
+        Args:
+            name: Of the decision.
+            values: (B,) numbers or bools on the CPU.
+            labels: What the numbers stand for.
+            within: The range that was drawn from, which what is prescribed must not leave.
+
+        Raises:
+            ValueError: If what is prescribed can not be meant.
+        """
+        if self._ledger is None:
+            return values
+        name = self._path + name
+        return self._ledger.settle(name, values, rows=self._rows, labels=labels, within=within)
 
     def generators(self, name: str, *, device: torch.device) -> Iterator[torch.Generator]:
         """For each sample in turn a generator of the library's that starts where the sample's draw says.
@@ -83,6 +119,18 @@ class Draw:
         start = _mix(self.positions * _signed(GOLDEN) + _signed(key))
         count = torch.arange(1, math.prod(shape) + 1, device=self.positions.device)
         return _mix(start[:, None] + count * _signed(GOLDEN)).reshape(len(start), *shape)
+
+    def within(self, name: str, limits: tuple[float, float]) -> Tensor:
+        """(B,) float32, uniform from one end to the other, and written down."""
+        return self.decided(name, self.uniform(name, low=limits[0], high=limits[1]), within=limits)
+
+    def happens(self, name: str, probability: float) -> Tensor:
+        """(B,) bool, true that often, and written down."""
+        return self.decided(name, self.uniform(name) < probability)
+
+    def one_of(self, name: str, shares: Mapping[str, float]) -> Tensor:
+        """(B,) int64: which of the names, each as often as its share says, and written down."""
+        return self.decided(name, self.choice(name, list(shares.values())), labels=list(shares))
 
     def uniform(self, name: str, shape: Sequence[int] = (), *, low: float = 0.0, high: float = 1.0) -> Tensor:
         """(B, *shape) float32, uniform from `low` to `high`: 2^24 equally spaced values.

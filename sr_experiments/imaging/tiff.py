@@ -1,20 +1,35 @@
-"""TIFF files: tifffile describes the page, and decodes it where Pillow would lose bits or bands.
+"""TIFF files: tifffile describes the page, and decodes it where it can.
 
-Pillow decodes what it holds faithfully: 8 bit and less, grey or colour, in any compression of libtiff.
+Pillow decodes the rest as far as it holds it faithfully: 8 bit and less, grey or colour, in any compression
+of libtiff. Which of the two, or neither, is known from the header.
 """
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
-from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, SAMPLEFORMAT, TiffFile, TiffPage
+from PIL import Image, UnidentifiedImageError
+from tifffile import (
+    COMPRESSION,
+    EXTRASAMPLE,
+    PHOTOMETRIC,
+    PLANARCONFIG,
+    SAMPLEFORMAT,
+    TIFF,
+    TiffFile,
+    TiffPage,
+)
 
 from sr_experiments.imaging import modes
 from sr_experiments.imaging.exif import is_turned, upright
 
 MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")  # either byte order, TIFF and BigTIFF
 ORIENTATION_TAG = 274
-ALPHA = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
+ASSOCIATED = EXTRASAMPLE.ASSOCALPHA  # colours are multiplied with it
+ALPHA = (ASSOCIATED, EXTRASAMPLE.UNASSALPHA)
+PLAIN = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB)
 PILLOW_BANDS: dict[int, int] = {
     PHOTOMETRIC.MINISWHITE: 1,
     PHOTOMETRIC.MINISBLACK: 1,
@@ -31,12 +46,17 @@ def is_tiff(path: Path) -> bool:
         return stream.read(4) in MAGIC
 
 
-def image_size(path: Path) -> tuple[int, int]:
-    """(H, W) of the upright image, from the header."""
+def image_shape(path: Path) -> tuple[int, int, int]:
+    """(H, W, bands) of the upright image, from the header.
+
+    Raises:
+        ValueError: If the kind of TIFF is refused.
+    """
     with TiffFile(path) as file:
         page = _checked_page(file)
         height, width = page.imagelength, page.imagewidth
-        return (width, height) if is_turned(_orientation(page)) else (height, width)
+        bands = len(_kept_bands(page)) if _by_tifffile(page) else _bands_of_pillow(path, page)
+        return (width, height, bands) if is_turned(_orientation(page)) else (height, width, bands)
 
 
 def read(path: Path) -> np.ndarray:
@@ -47,14 +67,11 @@ def read(path: Path) -> np.ndarray:
     """
     with TiffFile(path) as file:
         page = _checked_page(file)
-        if page.bitspersample <= 8 and len(_kept_bands(page)) == PILLOW_BANDS.get(page.photometric):
-            return _read_with_pillow(path)
-        try:
+        if _by_tifffile(page):
             return upright(_read_page(page), orientation=_orientation(page))
-        except ValueError as error:
-            if "imagecodecs" not in str(error):
-                raise
-            return _read_compressed(path, page)
+        _bands_of_pillow(path, page)
+    with _opened_by_pillow(path) as image:  # which turns it upright itself
+        return modes.pixels(image)
 
 
 def _checked_page(file: TiffFile) -> TiffPage:
@@ -76,6 +93,12 @@ def _checked_page(file: TiffFile) -> TiffPage:
     if not all(isinstance(side, int) and side > 0 for side in (page.imagelength, page.imagewidth)):
         raise ValueError("its header is broken")
     modes.check_size(page.imagelength, page.imagewidth)
+    # Both decoders take what is not there for black.
+    needed = math.prod(page.chunked)
+    segments = zip(page.dataoffsets, page.databytecounts, strict=False)
+    there = sum(offset > 0 and count > 0 for offset, count in segments)
+    if there < needed:
+        raise ValueError(f"{needed - there} of the {needed} strips or tiles of its pixels are missing")
     return page
 
 
@@ -92,40 +115,81 @@ def _orientation(page: TiffPage) -> int:
     return int(value) if value in range(1, 9) else 1
 
 
+def _by_tifffile(page: TiffPage) -> bool:
+    """Whether tifffile decodes the page: it lacks many compressions where imagecodecs is not installed.
+
+    Raises:
+        ValueError: If it would, but the result were no image.
+    """
+    if page.photometric not in PLAIN or page.bitspersample < 8:
+        return False
+    if page.axes not in ("YX", "YXS", "SYX"):
+        raise ValueError(f"its axes are {page.axes}; a volume is no image")
+    return page.compression in TIFF.DECOMPRESSORS and page.predictor in TIFF.UNPREDICTORS
+
+
+def _bands_of_pillow(path: Path, page: TiffPage) -> int:
+    """How many bands Pillow will return: 1 or 3.
+
+    Raises:
+        ValueError: If Pillow would not decode the page, or lose bits or bands.
+    """
+    samples, bits, kept = page.samplesperpixel, page.bitspersample, len(_kept_bands(page))
+    # What Pillow opens and then does not decode.
+    apart = page.planarconfig == PLANARCONFIG.SEPARATE and samples > 1
+    if apart and (kept == 1 or page.photometric == PHOTOMETRIC.YCBCR or ASSOCIATED in page.extrasamples):
+        raise ValueError("its samples are stored in planes of their own; save them pixel by pixel")
+    deep_grey = bits == 16 and samples == 1 and page.photometric == PHOTOMETRIC.MINISBLACK
+    if kept == PILLOW_BANDS.get(page.photometric) and (bits <= 8 or deep_grey):
+        with _opened_by_pillow(path) as image:
+            return modes.bands(image)
+    if page.photometric not in PLAIN:
+        colours = PHOTOMETRIC(page.photometric).name
+        raise ValueError(
+            f"its colours are {colours} in {samples} samples of {bits} bits; save it as RGB or grey"
+        )
+    if bits < 8:
+        raise ValueError(f"it has {samples} bands of {bits} bits; 8 and 16 bits are read")
+    compression = COMPRESSION(page.compression).name
+    raise ValueError(
+        f"{samples} samples of {bits} bits in {compression} compression take the package imagecodecs: "
+        "install it, or save the image uncompressed"
+    )
+
+
+@contextmanager
+def _opened_by_pillow(path: Path) -> Iterator[Image.Image]:
+    """As a stream: a file that Pillow knows by its name is mapped, and a turned one then garbled.
+
+    Raises:
+        ValueError: If Pillow does not know the layout.
+    """
+    with path.open("rb") as stream:
+        try:
+            image = Image.open(stream, formats=("TIFF",))
+        except UnidentifiedImageError as error:
+            raise ValueError("its layout of samples is not read; save it as RGB or grey") from error
+        with image:
+            yield image
+
+
 def _read_page(page: TiffPage) -> np.ndarray:
     """The stored pixels by tifffile, (H, W, bands), white as the largest number."""
-    if page.photometric not in (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB):
-        raise ValueError(
-            f"its colours are {PHOTOMETRIC(page.photometric).name} in {page.samplesperpixel} samples of "
-            f"{page.bitspersample} bits; save it as RGB or grey"
-        )
-    if page.bitspersample < 8:
-        raise ValueError(
-            f"it has {page.samplesperpixel} bands of {page.bitspersample} bits; 8 and 16 bits are read"
-        )
     stored: np.ndarray = page.asarray()
     if page.axes == "YX":
         stored = stored[:, :, None]
     elif page.axes == "SYX":
         stored = np.moveaxis(stored, 0, -1)
-    elif page.axes != "YXS":
-        raise ValueError(f"its axes are {page.axes}; a volume is no image")
-    stored = stored[:, :, _kept_bands(page)].astype(stored.dtype.newbyteorder("="))
-    return np.invert(stored) if page.photometric == PHOTOMETRIC.MINISWHITE else stored
+    kept = stored[:, :, _kept_bands(page)].astype(stored.dtype.newbyteorder("="))
+    if ASSOCIATED in page.extrasamples:
+        first_extra = page.samplesperpixel - len(page.extrasamples)
+        alpha = stored[:, :, first_extra + page.extrasamples.index(ASSOCIATED), None]
+        kept = _divided(kept, alpha)
+    return np.invert(kept) if page.photometric == PHOTOMETRIC.MINISWHITE else kept
 
 
-def _read_with_pillow(path: Path) -> np.ndarray:
-    """By Pillow, which turns it upright itself."""
-    with Image.open(path, formats=("TIFF",)) as image:
-        return modes.pixels(image)
-
-
-def _read_compressed(path: Path, page: TiffPage) -> np.ndarray:
-    """A page whose compression tifffile knows only with imagecodecs: Pillow can do it for 16-bit grey."""
-    if page.photometric == PHOTOMETRIC.MINISBLACK and page.samplesperpixel == 1:
-        return _read_with_pillow(path)
-    compression = COMPRESSION(page.compression).name
-    raise ValueError(
-        f"{page.samplesperpixel} samples of {page.bitspersample} bits in {compression} compression take the "
-        "package imagecodecs: install it, or save the image uncompressed"
-    )
+def _divided(colours: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Colours that were multiplied with alpha as they were before: rounded down, as Pillow does it."""
+    white = int(np.iinfo(colours.dtype).max)
+    whole = np.minimum(colours.astype(np.int64) * white // np.maximum(alpha, 1), white)
+    return np.where(alpha == 0, 0, whole).astype(colours.dtype)

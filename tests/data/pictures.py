@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from sr_experiments.data.augment import Augmentation
 from sr_experiments.data.datamodule import SRData
 from sr_experiments.data.demo import Demo
 from sr_experiments.degradations.base import Degradation
@@ -17,6 +18,7 @@ from sr_experiments.degradations.pipeline import Pipeline
 from sr_experiments.degradations.resample import Resample
 from sr_experiments.imaging.io import write_png
 
+STILL = Augmentation(flip=False, rotate=False)
 TRAIN = ("astronaut", "coffee", "rocket")
 
 

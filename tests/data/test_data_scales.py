@@ -13,7 +13,7 @@ from sr_experiments.imaging.colour import to_channels
 from sr_experiments.imaging.io import read_image
 from sr_experiments.imaging.resize import imresize
 from tests.conftest import benchmark_dir
-from tests.data.pictures import blind, folder, module
+from tests.data.pictures import STILL, blind, folder, module
 
 
 def test_every_image_comes_at_every_scale(tmp_path: Path) -> None:
@@ -24,8 +24,7 @@ def test_every_image_comes_at_every_scale(tmp_path: Path) -> None:
         scale=2,
         channels=1,
         patch_size=41,
-        flip=False,
-        rotate=False,
+        augment=STILL,
     )
     data.setup("fit")
     images = data._images["train"]

@@ -21,7 +21,7 @@ from sr_experiments.degradations.bicubic import Bicubic
 from sr_experiments.imaging.io import read_image, to_tensor
 from sr_experiments.imaging.random import name_position
 from tests.conftest import benchmark_dir
-from tests.data.pictures import TRAIN, blind, cut_short, folder, module, write
+from tests.data.pictures import STILL, TRAIN, blind, cut_short, folder, module, write
 
 # Lightning 2.6 with torch 2.15.
 pytestmark = pytest.mark.filterwarnings("ignore:.isinstance.treespec, LeafSpec:FutureWarning")
@@ -222,13 +222,13 @@ def test_pairs_are_used_as_they_are(tmp_path: Path) -> None:
     for name in "abcdef":
         write(tmp_path / "gt" / f"{name}.png", 64, 64)
         write(tmp_path / "lq" / f"{name}x4.png", 16, 16)
-    data = module(gt=str(tmp_path / "gt"), lq=str(tmp_path / "lq"), patch_size=64, flip=False, rotate=False)
+    data = module(gt=str(tmp_path / "gt"), lq=str(tmp_path / "lq"), patch_size=64, augment=STILL)
     data.setup("fit")
     loader = data.train_dataloader()
     assert isinstance(loader.dataset, TrainSet)
     batch = data.on_after_batch_transfer(next(iter(loader)), 0)
-    for row, position in enumerate(batch["position"].tolist()):
-        name = data._images["train"].items[loader.dataset._image_at(position)].name
+    for row in range(len(batch["position"])):
+        name = data._images["train"].items[loader.dataset.plan._images_at(batch["position"])[row]].name
         assert torch.equal(batch["lq"][row], to_tensor(read_image(tmp_path / "lq" / f"{name}x4.png")))
         assert torch.equal(batch["gt"][row], to_tensor(read_image(tmp_path / "gt" / f"{name}.png")))
 
@@ -299,12 +299,12 @@ def test_the_cache_is_chosen_by_what_is_free(monkeypatch: pytest.MonkeyPatch, tm
         asked.append((cache, needed, folder))
         return next(answers)
 
-    monkeypatch.setattr("sr_experiments.data.datamodule.choose_cache", answer)
+    monkeypatch.setattr("sr_experiments.data.library.choose_cache", answer)
     options = {"train": Demo(names=["coffee"]), "val": Demo(names=["chelsea"]), "cache_dir": str(tmp_path)}
     data = [module(cache="auto", **options) for _ in range(3)]
     for each in data:
         each.setup("fit")
-    assert asked == [("auto", (600 * 400 + 448 * 300) * 3 * (1 + 1 / 16), tmp_path)] * 3
+    assert asked == [("auto", (600 * 400 + 451 * 300) * 3 * (1 + 1 / 16), tmp_path)] * 3
     assert [each._images["train"].decoded for each in data] == [False, True, True]
     assert [each._images["train"].in_memory for each in data] == [False, False, True]
     assert data[2]._images["val"].in_memory
@@ -334,6 +334,7 @@ def test_automatic_workers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 def test_a_degradation_follows_its_batch_to_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """A data module is no nn.Module: Lightning does not move what it holds."""
     data = module(degradation=blind(4))
+    data.setup("fit")
     moved: list[torch.device] = []
     monkeypatch.setattr(data.degradation, "to", moved.append)
     image = torch.zeros(2, 32, 32, 3, dtype=torch.uint8)
@@ -353,7 +354,7 @@ def test_a_degradation_follows_its_batch_to_the_device(monkeypatch: pytest.Monke
         ({"steps_per_epoch": 0}, "data.steps_per_epoch=0 must be 1 or more"),
         ({"channels": 0}, "data.channels=0 must be 1 or more"),
         ({"workers": -1}, "data.workers=-1 must be 0 or more, or auto"),
-        ({"cache": "tape"}, "data.cache=tape must be auto, memory, disk or none"),
+        ({"cache": "tape"}, "data.cache=tape must be auto, memory, disk, device or none"),
         ({"degradation": Bicubic(scale=2)}, "the degradation shrinks by 2, but scale=4"),
         (
             {"gt": "a", "lq": "b", "degradation": blind(4)},

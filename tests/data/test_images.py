@@ -289,7 +289,7 @@ def test_headers_tell_sizes_and_problems_without_decoding(tmp_path: Path) -> Non
     empty.touch()
     every = [good, cut, small, pair, item(broken), item(empty), item(tmp_path / "gone.png")]
     sizes, problems = inspect(every, scale=2, minimum=32, reason="smaller than data.patch_size=32")
-    assert sizes == [(32, 64), (64, 64), (30, 64), (40, 60)]
+    assert sizes == [(33, 64), (64, 64), (31, 64), (41, 60)]
     assert problems == [
         f"{small.gt} is 31x64 (height x width), smaller than data.patch_size=32",
         f"{pair.lq} is 21x30 (height x width), but {pair.gt} is 41x60, which needs 20x30 at scale=2",

@@ -2,6 +2,8 @@
 
 import itertools
 import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,17 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from sr_experiments.data.dataset import Batch, EvalSet, TrainSet, to_float
+from sr_experiments.data.augment import Augmentation
+from sr_experiments.data.dataset import Batch, EvalSet, TrainSet
+from sr_experiments.data.finish import Finish, to_float
 from sr_experiments.data.images import Images, SpoilWhole
+from sr_experiments.data.plan import Plan
 from sr_experiments.data.sampler import EvenSampler, PositionSampler
 from sr_experiments.data.sources import Item
 from sr_experiments.degradations.bicubic import Bicubic
+from sr_experiments.imaging.io import image_size, read_image
 from sr_experiments.imaging.resize import imresize_uint8
-from tests.data.pictures import blind, module, save, write
+from tests.data.pictures import STILL, blind, module, save, write
 
 FORKED = pytest.mark.filterwarnings(
     "ignore:This process .* is multi-threaded, use of fork:DeprecationWarning",
@@ -25,15 +31,41 @@ FORKED = pytest.mark.filterwarnings(
 )
 
 
-def stream(folder: Path, count: int = 5, **options: Any) -> TrainSet:
+@dataclass
+class Stream:
+    """A run's samples, read and made ready."""
+
+    plan: Plan
+    data: TrainSet
+    finish: Finish
+
+    def __getitem__(self, positions: Sequence[int]) -> dict[str, Tensor]:
+        batch = self.data.__getitems__(list(positions))
+        read = {key: image for key, image in batch.items() if key != "position"}
+        return self.finish(read, batch["position"])
+
+
+def stream(folder: Path, count: int = 5, **options: Any) -> Stream:
     """Of small images of noise: every crop can be told from every other."""
     items = [
         Item(name=str(i), gt=write(folder / f"{i}.png", 40 + 4 * i, 64 - 4 * i, seed=i)) for i in range(count)
     ]
-    images = Images(items, scale=4, channels=3, spoil=SpoilWhole(Bicubic(scale=4)))
+    return stream_of(items, **options)
+
+
+def stream_of(items: list[Item], *, scale: int = 4, **options: Any) -> Stream:
+    degradation = Bicubic(scale=scale)
+    images = Images(items, scale=scale, channels=3, spoil=SpoilWhole(degradation))
     images.fill()
-    defaults: dict[str, Any] = {"seed": 0, "scale": 4, "patch_size": 16, "flip": True, "rotate": True}
-    return TrainSet(images, **{**defaults, **options})
+    defaults: dict[str, Any] = {"seed": 0, "patch_size": 16, "augment": Augmentation()}
+    sizes = [image_size(item.gt) for item in items]
+    plan = Plan(sizes, scale=scale, **{**defaults, **options})
+    return Stream(plan, TrainSet(plan, images), Finish(plan, degradation=degradation))
+
+
+def integers(image: Tensor) -> Tensor:
+    """(B, C, H, W) floats back to 8 bit (B, H, W, C)."""
+    return (image * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
 
 
 def batches(count: int = 6, *, start: int = 0, **options: Any) -> list[Batch]:
@@ -60,8 +92,7 @@ def same(first: list[Batch], second: list[Batch]) -> bool:
 
 
 def test_every_image_comes_once_a_pass_in_another_order(tmp_path: Path) -> None:
-    samples = stream(tmp_path)
-    passes = [[samples._image_at(5 * number + slot) for slot in range(5)] for number in range(40)]
+    passes = stream(tmp_path).plan._images_at(torch.arange(200)).view(40, 5).tolist()
     assert all(sorted(order) == [0, 1, 2, 3, 4] for order in passes)
     assert len({tuple(order) for order in passes}) > 25
     first = np.bincount([order[0] for order in passes], minlength=5)
@@ -69,15 +100,15 @@ def test_every_image_comes_once_a_pass_in_another_order(tmp_path: Path) -> None:
 
 
 def test_orders_depend_on_the_seed(tmp_path: Path) -> None:
-    orders = {tuple(stream(tmp_path, seed=seed)._order(0).tolist()) for seed in range(20)}
+    orders = {tuple(stream(tmp_path, seed=seed).plan._order(0).tolist()) for seed in range(20)}
     assert len(orders) > 12
 
 
 def test_crops_lie_anywhere_equally_often(tmp_path: Path) -> None:
-    samples = stream(tmp_path, count=1, flip=False, rotate=False)  # 40x64: 7 rows and 13 columns of places
-    gt = samples.images[0].gt
+    samples = stream(tmp_path, count=1, augment=STILL)  # 40x64: 7 rows and 13 columns of places
+    gt = read_image(tmp_path / "0.png")
     corners = {gt[y, x].tobytes(): (y, x) for y in range(0, 25, 4) for x in range(0, 49, 4)}
-    crops = samples.__getitems__(range(3000))["gt"].numpy()
+    crops = samples.data.__getitems__(range(3000))["gt"].numpy()
     places = np.array([corners[crop[0, 0].tobytes()] for crop in crops])
     for axis, count in ((0, 7), (1, 13)):
         found = np.bincount(places[:, axis] // 4, minlength=count)
@@ -90,13 +121,11 @@ def test_crops_lie_anywhere_equally_often(tmp_path: Path) -> None:
 )
 def test_orientations_are_equally_frequent(tmp_path: Path, flip: bool, rotate: bool, expected: int) -> None:
     gt = write(tmp_path / "one.png", 16, 16)
-    images = Images([Item(name="one", gt=gt)], scale=4, channels=3, spoil=SpoilWhole(Bicubic(scale=4)))
-    samples = TrainSet(images, seed=0, scale=4, patch_size=16, flip=flip, rotate=rotate)
-    images.fill()
-    original = images[0].gt
+    samples = stream_of([Item(name="one", gt=gt)], augment=Augmentation(flip=flip, rotate=rotate))
+    original = read_image(gt)
     eight = [np.rot90(side, k) for side in (original, original[:, ::-1]) for k in range(4)]
     found = np.zeros(8, dtype=int)
-    for crop in samples.__getitems__(range(400))["gt"].numpy():
+    for crop in integers(samples[range(400)]["gt"]).numpy():
         found[[np.array_equal(crop, other) for other in eight].index(True)] += 1
     assert np.count_nonzero(found) == expected
     assert found[0] > 0
@@ -106,7 +135,7 @@ def test_orientations_are_equally_frequent(tmp_path: Path, flip: bool, rotate: b
 def test_lq_and_gt_show_the_same_place_the_same_way_up(tmp_path: Path) -> None:
     """Shrinking the crop of gt gives the crop of lq, except within the kernel's reach of its border."""
     samples = stream(tmp_path, patch_size=32)
-    batch = samples.__getitems__(range(64))
+    batch = {key: integers(image) for key, image in samples[range(64)].items()}
     small = imresize_uint8(batch["gt"].permute(0, 3, 1, 2), scale=1 / 4).permute(0, 2, 3, 1)
     # Between the passes integers are rounded, rows first: a turned crop may differ by one level.
     difference = (small.int() - batch["lq"].int()).abs()[:, 2:-2, 2:-2]
@@ -116,21 +145,22 @@ def test_lq_and_gt_show_the_same_place_the_same_way_up(tmp_path: Path) -> None:
 
 
 def test_alignment_without_turning_is_exact(tmp_path: Path) -> None:
-    batch = stream(tmp_path, patch_size=32, flip=False, rotate=False).__getitems__(range(64))
+    ready = stream(tmp_path, patch_size=32, augment=STILL)[range(64)]
+    batch = {key: integers(image) for key, image in ready.items()}
     small = imresize_uint8(batch["gt"].permute(0, 3, 1, 2), scale=1 / 4).permute(0, 2, 3, 1)
     assert torch.equal(small[:, 2:-2, 2:-2], batch["lq"][:, 2:-2, 2:-2])
 
 
 def test_one_sample_is_a_batch_of_one(tmp_path: Path) -> None:
     samples = stream(tmp_path)
-    together = samples.__getitems__([3, 17, 4])
+    together = samples[[3, 17, 4]]
     for row, position in enumerate((3, 17, 4)):
-        alone = samples[position]
-        assert all(torch.equal(alone[key][0], together[key][row]) for key in ("gt", "lq", "position"))
+        alone = samples[[position]]
+        assert all(torch.equal(alone[key][0], together[key][row]) for key in ("gt", "lq"))
 
 
 def test_the_stream_survives_being_sent_to_a_process(tmp_path: Path) -> None:
-    samples = stream(tmp_path)
+    samples = stream(tmp_path).data
     copy = pickle.loads(pickle.dumps(samples))
     assert torch.equal(copy[12]["gt"], samples[12]["gt"])
 
@@ -140,13 +170,12 @@ def test_images_of_two_depths_in_one_batch(tmp_path: Path) -> None:
         Item(name="deep", gt=write(tmp_path / "deep.png", 32, 32, deep=True)),
         Item(name="flat", gt=write(tmp_path / "flat.png", 32, 32)),
     ]
-    images = Images(items, scale=2, channels=3, spoil=SpoilWhole(Bicubic(scale=2)))
-    samples = TrainSet(images, seed=0, scale=2, patch_size=8, flip=True, rotate=True)
-    batch = samples.__getitems__(range(8))
+    samples = stream_of(items, scale=2, patch_size=8)
+    batch = samples.data.__getitems__(range(8))
     assert batch["gt"].dtype == batch["lq"].dtype == torch.uint16
-    for row in range(8):
-        alone = samples[row]
-        assert alone["gt"].dtype == (torch.uint8 if samples._image_at(row) == 1 else torch.uint16)
+    for row, image in enumerate(samples.plan._images_at(torch.arange(8)).tolist()):
+        alone = samples.data[row]
+        assert alone["gt"].dtype == (torch.uint8 if image == 1 else torch.uint16)
         for key in ("gt", "lq"):  # the neighbours' depth changes no bit
             assert torch.equal(to_float(alone[key])[0], to_float(batch[key])[row])
 

@@ -1,0 +1,174 @@
+"""From crops as they were read to a training batch, on the batch's device.
+
+Turned, brought to one size, mixed and spoilt: each sample by what its position says.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from sr_experiments.data.plan import Plan
+from sr_experiments.data.windows import Windows
+from sr_experiments.degradations.base import Degradation
+from sr_experiments.degradations.bicubic import Bicubic
+from sr_experiments.degradations.crops import Crops
+from sr_experiments.degradations.taps import MODES, resample
+from sr_experiments.imaging.ledger import Ledger
+from sr_experiments.imaging.random import Draw
+
+MATLAB = MODES.index("matlab")
+MARGIN = 2
+"""Pixels of `lq` from which MATLAB's bicubic kernel reaches over the border of a crop."""
+
+
+class Finish:
+    """Makes batches of what was read by a plan.
+
+    Args:
+        plan: By which it was read.
+        degradation: Makes `lq` of crops that were read without.
+        enlarged: `lq` was read, has the size of `gt` and is called `enlarged`.
+    """
+
+    def __init__(self, plan: Plan, *, degradation: Degradation, enlarged: bool = False) -> None:
+        """Nothing is drawn yet."""
+        self.plan = plan
+        self.augment = plan.augment
+        self.degradation = degradation
+        self.lq_key = "enlarged" if enlarged else "lq"
+
+    def __call__(
+        self, read: Mapping[str, Tensor], positions: Tensor, *, ledger: Ledger | None = None
+    ) -> dict[str, Tensor]:
+        """A batch.
+
+        Args:
+            read: `gt` and perhaps `lq` as a store gives them for the plan's windows, on the device.
+            positions: (B,) int64 on the CPU.
+            ledger: Takes down what was decided for each sample, or prescribes it.
+
+        Returns:
+            `gt` (B, C, patch, patch) and `lq` or `enlarged`, float32, nominally in [0, 1].
+        """
+        with torch.no_grad():
+            draw = Draw(self.plan.seed, positions, ledger=ledger)
+            if ledger is not None:
+                self.plan.windows(draw)  # for the ledger
+            images = self._sized(read, draw)
+            images = {key: self._oriented(image, draw) for key, image in images.items()}
+            images = self._mixed(images, draw)
+            if "lq" not in images:
+                self.degradation.to(images["gt"].device)
+                images["lq"] = self.degradation(
+                    images["gt"], seed=self.plan.seed, positions=positions, ledger=ledger
+                )
+            self._cut(images, draw)
+            if self.lq_key != "lq":
+                images[self.lq_key] = images.pop("lq")
+        return images
+
+    def _sized(self, read: Mapping[str, Tensor], draw: Draw) -> dict[str, Tensor]:
+        """Integers (N, h, w, C) become floats (N, C, H, W) of one size."""
+        if self.augment.crop_scale is None:
+            return {key: to_float(image) for key, image in read.items()}
+        windows = self.plan.windows(draw)
+        sized = {}
+        for key, image in read.items():
+            scale = self.plan.scale if key == "gt" else 1
+            side = (self.plan.side + 2 * self.plan.margin) * scale
+            sized[key] = _resized(to_float(image), windows.times(scale), side, levels=_levels(image))
+        if self.plan.margin:
+            # A fixed degradation is one of whole images: of what is read around the crop it makes the
+            # pixels that it would have made there.
+            levels = _levels(read["gt"])
+            integers = (sized["gt"] * levels).round().to(read["gt"].dtype)
+            small = to_float(self.degradation(integers, seed=0, positions=draw.positions).movedim(1, 3))
+            border = self.plan.margin
+            sized["lq"] = small[:, :, border:-border, border:-border]
+            border *= self.plan.scale
+            sized["gt"] = sized["gt"][:, :, border:-border, border:-border]
+        return sized
+
+    def _oriented(self, image: Tensor, draw: Draw) -> Tensor:
+        """Mirrored and turned, and channels in another order; the partners by draws of their own."""
+        partners = draw.of(self.augment.mixed(draw)).child("partner")
+        codes = torch.cat([self.augment.orientations(part) for part in (draw, partners)])
+        image = _turned(image, codes)
+        orders = [self.augment.channel_orders(part) for part in (draw, partners)]
+        if orders[0] is None or orders[1] is None:
+            return image
+        order = torch.cat([orders[0], orders[1]]).to(image.device)[:, :, None, None]
+        return image.gather(1, order.expand(-1, -1, *image.shape[2:]))
+
+    def _mixed(self, images: dict[str, Tensor], draw: Draw) -> dict[str, Tensor]:
+        """Partners, which stand behind the samples, into their samples."""
+        rows = self.augment.mixed(draw)
+        if not len(rows):
+            return images
+        share, inside = self.augment.mix(draw, side=self.plan.side)
+        mixed = {}
+        for key, image in images.items():
+            own, partner = image[: len(draw.positions)], image[len(draw.positions) :]
+            part = (share * _enlarged(inside, image.shape[-1])).to(image.device)
+            at = rows.to(image.device)
+            mixed[key] = own.index_copy(0, at, own[at] * (1 - part) + partner * part)
+        return mixed
+
+    def _cut(self, images: dict[str, Tensor], draw: Draw) -> None:
+        """CutBlur, in place."""
+        if self.augment.cutblur == 0.0:
+            return
+        gt, lq = images["gt"], images["lq"]
+        rows, clean_here = self.augment.blur_cuts(draw, side=self.plan.side)
+        at, clean_here = rows.to(lq.device), clean_here.to(lq.device)
+        clean = gt[at]
+        if lq.shape != gt.shape:
+            clean = Bicubic(scale=gt.shape[-1] // lq.shape[-1], quantise=True).shrink(clean)
+        images["lq"] = lq.index_copy(0, at, torch.where(clean_here, clean, lq[at]))
+
+
+def to_float(image: Tensor) -> Tensor:
+    """(B, H, W, C) integers, or floats in [0, 1], to (B, C, H, W) float32 in [0, 1], contiguous."""
+    planes = image.permute(0, 3, 1, 2)
+    if planes.is_floating_point():
+        return planes.clone(memory_format=torch.contiguous_format)  # the image stays in the cache
+    # Divided by a tensor: a GPU multiplies by the rounded inverse of a plain number. 257 / 65535 would then
+    # differ from 1 / 255 in the last bit, and a sample's bits would depend on the depth of its neighbours.
+    white = torch.tensor(float(torch.iinfo(image.dtype).max), device=image.device)
+    return planes.contiguous().to(torch.float32).div_(white)
+
+
+def _levels(image: Tensor) -> float:
+    """How many steps there are from black to white, if they are counted."""
+    return 0.0 if image.is_floating_point() else float(torch.iinfo(image.dtype).max)
+
+
+def _resized(image: Tensor, windows: Windows, side: int, *, levels: float) -> Tensor:
+    """Crops of different sizes to one; clamped and rounded to the levels of their files."""
+    crops = Crops(image, windows.sides, windows.sides, torch.arange(len(image)), (side, side))
+    wanted = torch.full_like(windows.sides, side)
+    whole = resample(crops, heights=wanted, widths=wanted, modes=torch.full_like(wanted, MATLAB)).tensor()
+    return (whole.clamp_(0.0, 1.0) * levels + 0.5).floor() / levels if levels else whole
+
+
+def _turned(image: Tensor, codes: Tensor) -> Tensor:
+    """Square images (B, C, H, H), each mirrored and turned as its code says; see `orientations`."""
+    if not bool(codes.any()):
+        return image
+    turned = torch.empty_like(image)
+    for horizontal, vertical, quarter in {tuple(code) for code in codes.tolist()}:
+        mine = (codes == torch.tensor([horizontal, vertical, quarter])).all(dim=1)
+        rows = torch.nonzero(mine).flatten().to(image.device)
+        part = image[rows]
+        # A quarter counterclockwise: rows and columns change places, then the rows are mirrored.
+        axes = [axis for axis, is_mirrored in ((-1, horizontal), (-2, vertical)) if is_mirrored]
+        part = part.flip(axes) if axes else part
+        turned[rows] = part.transpose(-1, -2).flip(-2) if quarter else part
+    return turned
+
+
+def _enlarged(inside: Tensor, side: int) -> Tensor:
+    """(M, 1, s, s) bool to float of another size, a whole number of times larger."""
+    times = side // inside.shape[-1]
+    return inside.float().repeat_interleave(times, -1).repeat_interleave(times, -2)

@@ -1,0 +1,200 @@
+"""Decoded images as one array of bytes, wherever that lies: in memory, in a mapped file, on a GPU.
+
+A crop is a number of rows, a row a number of bytes at some place of the array: all rows of all crops of a
+batch are fetched by one call.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sr_experiments.data.pair import Pair
+from sr_experiments.data.windows import Windows
+
+ALIGNED = 64
+"""Images in memory start at multiples of so many bytes, as any of their integers and floats may."""
+_TORCH = {"|u1": torch.uint8, "<u2": torch.uint16, "<f4": torch.float32}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an image lies.
+
+    Attributes:
+        start: Its first byte.
+        shape: (H, W, C).
+        dtype: Of its numbers, as numpy abbreviates it: `|u1`, `<u2` or `<f4`.
+    """
+
+    start: int
+    shape: tuple[int, int, int]
+    dtype: str
+
+    @property
+    def nbytes(self) -> int:
+        """Its length."""
+        return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
+
+
+class Store(Sequence[Pair]):
+    """Images by number, and crops of them.
+
+    Args:
+        pixels: (N,) uint8; behind the last image at least as many bytes as the widest row has.
+        gt: Where the good images lie.
+        lq: Where the small ones lie, if there are any.
+        grey: Whether the file of each had one channel.
+    """
+
+    def __init__(
+        self, pixels: Tensor, *, gt: Sequence[Place], lq: Sequence[Place] | None, grey: Sequence[bool]
+    ) -> None:
+        """Tabulate the places."""
+        assert lq is None or len(lq) == len(gt)
+        self.pixels = pixels
+        self.grey = list(grey)
+        self._places = {"gt": list(gt)} if lq is None else {"gt": list(gt), "lq": list(lq)}
+        self._tables = {key: _Table(places) for key, places in self._places.items()}
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.grey)
+
+    def __getitem__(self, index: int) -> Pair:  # type: ignore[override]  # no slices
+        """One image, in place: not copied."""
+        arrays = {key: self._array(places[index]) for key, places in self._places.items()}
+        return Pair(gt=arrays["gt"], lq=arrays.get("lq"), grey=self.grey[index])
+
+    def _array(self, place: Place) -> np.ndarray:
+        content = self.pixels[place.start : place.start + place.nbytes].numpy()
+        return content.view(place.dtype).reshape(place.shape)
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """(height, width) of the good images."""
+        return [place.shape[:2] for place in self._places["gt"]]
+
+    @property
+    def nbytes(self) -> int:
+        """Of all images."""
+        return sum(place.nbytes for places in self._places.values() for place in places)
+
+    def to(self, device: torch.device) -> "Store":
+        """The same on another device."""
+        lq = self._places.get("lq")
+        return Store(self.pixels.to(device), gt=self._places["gt"], lq=lq, grey=self.grey)
+
+    def read(self, windows: Windows, *, scale: int) -> dict[str, Tensor]:
+        """Crops of a batch.
+
+        Args:
+            windows: Where, in pixels of `lq`.
+            scale: Of super-resolution.
+
+        Returns:
+            `gt` (B, S * scale, S * scale, C) and, where there is any, `lq` (B, S, S, C), S being
+            `windows.largest`: uint8, or uint16 if any of the images has 16 bits, or float32.
+        """
+        return {
+            key: self._crops(table, windows.times(scale) if key == "gt" else windows)
+            for key, table in self._tables.items()
+        }
+
+    def _crops(self, table: "_Table", windows: Windows) -> Tensor:
+        kinds = table.kinds[windows.images]
+        parts = []
+        for kind in sorted(set(kinds.tolist())):
+            rows = torch.nonzero(kinds == kind).flatten()
+            mine = windows if len(rows) == len(windows) else windows.of(rows)
+            parts.append((rows, self._crops_of_kind(table, mine, table.names[kind])))
+        return in_order(parts)
+
+    def _crops_of_kind(self, table: "_Table", windows: Windows, dtype: str) -> Tensor:
+        side, channels = windows.largest, table.channels
+        per_pixel = channels * np.dtype(dtype).itemsize
+        last = table.heights[windows.images] - 1
+        rows = (windows.tops[:, None] + torch.arange(side)).minimum(last[:, None])
+        pixels = rows * table.widths[windows.images][:, None] + windows.lefts[:, None]
+        starts = (table.starts[windows.images][:, None] + pixels * per_pixel).flatten()
+        length = side * per_pixel
+        # Every run of so many bytes as a row of a matrix, of which none is copied but those asked for.
+        runs = self.pixels.as_strided((len(self.pixels) - length + 1, length), (1, 1))
+        found = runs.index_select(0, starts.to(self.pixels.device, non_blocking=True))
+        return found.view(_TORCH[dtype]).view(len(windows), side, side, channels)
+
+
+class _Table:
+    """The places of images as tensors."""
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        self.names = sorted({place.dtype for place in places})
+        self.kinds = torch.tensor([self.names.index(place.dtype) for place in places])
+        self.starts = torch.tensor([place.start for place in places])
+        self.heights = torch.tensor([place.shape[0] for place in places])
+        self.widths = torch.tensor([place.shape[1] for place in places])
+        (self.channels,) = {place.shape[2] for place in places}
+
+
+def in_memory(pairs: list[Pair]) -> Store:
+    """A store of some images. The list is emptied on the way, so that they are not in memory twice."""
+    grey = [pair.grey for pair in pairs]
+    arrays = [[pair.gt, *([] if pair.lq is None else [pair.lq])] for pair in pairs]
+    pairs.clear()
+    places: list[list[Place]] = []
+    end = 0
+    for images in arrays:
+        places.append([])
+        for array in images:
+            places[-1].append(Place(start=end, shape=_three(array.shape), dtype=array.dtype.str))
+            end += -(-array.nbytes // ALIGNED) * ALIGNED
+    # Memory that is not written to yet is not taken yet.
+    pixels = torch.empty(end + margin(place for group in places for place in group), dtype=torch.uint8)
+    for group in places:
+        for place, array in zip(group, arrays.pop(0), strict=True):
+            pixels[place.start : place.start + place.nbytes] = torch.from_numpy(
+                np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+            )
+    pixels[end:] = 0
+    lq = [group[1] for group in places] if all(len(group) == 2 for group in places) else None
+    return Store(pixels, gt=[group[0] for group in places], lq=lq, grey=grey)
+
+
+def margin(places: Iterable[Place]) -> int:
+    """The widest row of some images in bytes."""
+    return max(place.shape[1] * place.shape[2] * np.dtype(place.dtype).itemsize for place in places)
+
+
+def in_order(parts: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    """Crops that were read in several parts as one batch.
+
+    Args:
+        parts: (n,) numbers in the batch, and the crops (n, H, W, C): integers of any depth, or all float32.
+
+    Returns:
+        All of them: float32, or uint8, or uint16 if any is; what had 8 bits is then multiplied by 257.
+    """
+    if len(parts) == 1:
+        return parts[0][1]
+    tensors = [tensor for _, tensor in parts]
+    dtypes = {tensor.dtype for tensor in tensors}
+    assert torch.float32 not in dtypes or len(dtypes) == 1
+    if len(dtypes) > 1:
+        # torch can do little with uint16, but everything with the same bits as int16.
+        tensors = [_as_16_bit(tensor) for tensor in tensors]
+    order = torch.cat([rows for rows, _ in parts]).argsort().to(tensors[0].device)
+    whole = torch.cat(tensors).index_select(0, order)
+    return whole.view(torch.uint16) if len(dtypes) > 1 else whole
+
+
+def _as_16_bit(crops: Tensor) -> Tensor:
+    if crops.dtype == torch.uint8:
+        return (crops.to(torch.int32) * 257).to(torch.int16)  # 255 becomes 65535; what is too large wraps
+    return crops.view(torch.int16)
+
+
+def _three(shape: Sequence[int]) -> tuple[int, int, int]:
+    height, width, channels = shape
+    return height, width, channels
