@@ -15,7 +15,11 @@ FILES = sorted(path for path in CONF.rglob("*.yaml"))
 CHOICES = [
     path.relative_to(CONF).with_suffix("") for path in FILES if path.parent != CONF and path.stem != "_base"
 ]
-NEEDED = {"data/folder": ["data.root=x"], "data/paired": ["data.gt=x", "data.lq=y"]}
+NEEDED = {
+    "data/folder": ["data.root=x"],
+    "data/paired": ["data.gt=x", "data.lq=y"],
+    "data/shards": ["data.train.url=x", "data.val.root=y"],
+}
 
 
 def composed(*overrides: str) -> DictConfig:

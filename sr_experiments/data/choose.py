@@ -1,5 +1,6 @@
 """The three ways of saying which images are meant."""
 
+from sr_experiments.data.shards import Sharded
 from sr_experiments.data.sources import Folder, Paired, Part, Source
 
 Pair = tuple[str | None, str | None]  # folders of gt and lq
@@ -45,6 +46,10 @@ def choose_sources(
         )
     if val is not None:
         return train, val
+    if isinstance(train, Sharded):
+        raise ValueError(
+            "validation images are missing: a set in shards has none to hold out; data.val.root=FOLDER"
+        )
     return Part(train, held_out=held_out, part="train"), Part(train, held_out=held_out, part="val")
 
 

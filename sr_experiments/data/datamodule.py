@@ -13,17 +13,17 @@ from torch.utils.data import DataLoader
 
 from sr_experiments.data.augment import Augmentation
 from sr_experiments.data.choose import choose_sources
-from sr_experiments.data.dataset import Batch, EvalSet, TrainSet
-from sr_experiments.data.finish import MARGIN, Finish, to_float
-from sr_experiments.data.images import Images, Together
+from sr_experiments.data.dataset import Batch, EvalSet, Training, TrainSet
+from sr_experiments.data.finish import Finish, to_float
+from sr_experiments.data.images import Images
 from sr_experiments.data.impossible import refuse_impossible
-from sr_experiments.data.library import Library, Place
+from sr_experiments.data.library import Place, library_of
 from sr_experiments.data.loader import StreamLoader, as_it_is
 from sr_experiments.data.memory import cores
 from sr_experiments.data.plan import Plan
 from sr_experiments.data.sampler import EvenSampler, PositionSampler
 from sr_experiments.data.sources import Source
-from sr_experiments.data.stock import TRAIN, Stock
+from sr_experiments.data.stock import TRAIN
 from sr_experiments.degradations.base import Degradation
 from sr_experiments.imaging.ledger import Ledger
 from sr_experiments.imaging.random import Draw
@@ -132,22 +132,8 @@ class SRData(LightningDataModule):
         self.cache_limit, self.augment = cache_limit, augment or Augmentation()
         self.scales = list(scales or [])
         refuse_impossible(self)
-        self._images = self._library()
+        self.images = library_of(self)
         self._finish: Finish | None = None
-
-    def _library(self) -> Library:
-        fixed = self.degradation.fixed
-        # Crops that are brought to another size have an lq that is not a crop of the whole image's.
-        resized = self.augment.crop_scale is not None and fixed and not self.train.paired
-        self._margin = MARGIN if resized else 0
-        stock = Stock(
-            scale=self.scale,
-            channels=self.channels,
-            patch_size=self.patch_size,
-            use_lq=self.degradation.matches_files(channels=self.channels),
-            scales=self.scales,
-        )
-        return Library(stock, degradation=self.degradation, scales=self.scales, late=resized or not fixed)
 
     # ---- before training
 
@@ -159,7 +145,7 @@ class SRData(LightningDataModule):
     def image_names(self, dataset: str) -> list[str]:
         """The images of a test set or of `train`, by their numbers in batches; known after `setup`."""
         role = dataset if dataset == TRAIN else f"test {dataset}" if dataset in self.test else "val"
-        return [item.name for item in self._images[role].items]
+        return [item.name for item in self.images[role].items]
 
     def _sources(self, stage: str) -> dict[str, Source]:
         """What a stage reads. Training ends with the test: what is missing for that is told before, too."""
@@ -180,7 +166,7 @@ class SRData(LightningDataModule):
         Raises:
             ValueError: With everything that is wrong, a line each.
         """
-        self._images.stock.check(self._sources(stage))
+        self.images.stock.check(self._sources(stage))
 
     def setup(self, stage: str) -> None:
         """Check the files; decode training and validation images where they are kept in memory.
@@ -191,19 +177,25 @@ class SRData(LightningDataModule):
         # Lightning's advice counts cores, not what a batch costs: cropping is quicker than handing it over.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         self.check(stage)
+        ranks, device = self._local_ranks(), self._device()
+        place = Place(self.cache, self.cache_dir, self.cache_limit, ranks, device)
         if stage in ("fit", "look"):
-            plan = Plan(
-                self._images.training_sizes(),
-                seed=self.seed,
-                scale=1 if self.scales else self.scale,
-                patch_size=self.patch_size,
-                augment=self.augment,
-                margin=self._margin,
-            )
-            self._finish = Finish(plan, degradation=self.degradation, enlarged=bool(self.scales))
+            self.images.open_training(self.train, place)
+            self._finish = Finish(self._plan(), degradation=self.degradation, enlarged=bool(self.scales))
         if stage == "fit":
-            ranks, device = self._local_ranks(), self._device()
-            self._images.keep(Place(self.cache, self.cache_dir, self.cache_limit, ranks, device))
+            self.images.keep(place)
+
+    def _plan(self) -> Plan:
+        devices = self.trainer.world_size if self.trainer else 1
+        return Plan(
+            self.images.training_sizes(),
+            seed=self.seed,
+            scale=1 if self.scales else self.scale,
+            patch_size=self.patch_size,
+            augment=self.augment,
+            margin=self.images.margin,
+            order=self.images.training_order(seed=self.seed, global_batch=self.batch_size * devices),
+        )
 
     # ---- loaders
 
@@ -212,7 +204,7 @@ class SRData(LightningDataModule):
         trainer = self.trainer
         assert self._finish is not None, "setup has opened the images"
         on_device = self.cache == "device"
-        dataset = TrainSet(self._finish.plan, None if on_device else self._images[TRAIN])
+        dataset = TrainSet(self._finish.plan, None if on_device else self.images[TRAIN])
         sampler = PositionSampler(
             batch_size=self.batch_size,
             batches=self.steps_per_epoch * self._batches_per_step(),
@@ -220,7 +212,7 @@ class SRData(LightningDataModule):
             rank=trainer.global_rank if trainer else 0,
             world_size=trainer.world_size if trainer else 1,
         )
-        workers = 0 if on_device else self._worker_count(self._images[TRAIN])
+        workers = 0 if on_device else self._worker_count(self.images[TRAIN])
         return StreamLoader(
             dataset,
             batch_sampler=sampler,
@@ -239,7 +231,7 @@ class SRData(LightningDataModule):
         return [self._evaluation_loader(role) for role in self._sources("test")]
 
     def _evaluation_loader(self, role: str) -> DataLoader[Batch]:
-        images = self._images[role]
+        images = self.images[role]
         assert isinstance(images, Images)
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         return DataLoader(
@@ -261,7 +253,7 @@ class SRData(LightningDataModule):
         of_trainer = self.trainer.accumulate_grad_batches if self.trainer else 1
         return int(getattr(module, "accumulate_grad_batches", of_trainer))
 
-    def _worker_count(self, images: Images | Together) -> int:
+    def _worker_count(self, images: Training) -> int:
         if self.workers != "auto":
             return self.workers
         # A worker that is not forked gets a copy of all images.
@@ -312,5 +304,5 @@ class SRData(LightningDataModule):
         read = {key: batch[key] for key in ("gt", "lq") if key in batch}
         if not read:
             plan = self._finish.plan
-            read = self._images[TRAIN].read(plan.windows(Draw(self.seed, positions, ledger=ledger)))
+            read = self.images[TRAIN].read(plan.windows(Draw(self.seed, positions, ledger=ledger)))
         return self._finish(read, positions, ledger=ledger)

@@ -13,8 +13,10 @@ from torch.utils.data import Dataset
 from sr_experiments.data.images import Images, Together
 from sr_experiments.data.pair import Pair
 from sr_experiments.data.plan import Plan
+from sr_experiments.data.shards import Shards
 
 Batch = dict[str, Any]
+Training = Images | Together | Shards
 
 
 class TrainSet(Dataset[Batch]):
@@ -29,7 +31,7 @@ class TrainSet(Dataset[Batch]):
             batches are positions only.
     """
 
-    def __init__(self, plan: Plan, images: Images | Together | None) -> None:
+    def __init__(self, plan: Plan, images: Training | None) -> None:
         """Nothing is drawn yet."""
         self.plan = plan
         self.images = images
@@ -45,6 +47,8 @@ class TrainSet(Dataset[Batch]):
             `position` (B,) int64 and, for each of the plan's windows, `gt` and perhaps `lq`: see `Store`.
         """
         batch: Batch = {"position": torch.tensor(positions, dtype=torch.int64)}
+        if isinstance(self.images, Shards):
+            self.images.expect(self.plan.order.images_at(batch["position"] + self.plan.order.ahead))
         if self.images is not None:
             batch |= self.images.read(self.plan.windows(self.plan.draw(batch["position"])))
         return batch

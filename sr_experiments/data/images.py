@@ -19,7 +19,7 @@ from torch import Tensor
 
 from sr_experiments.data.headers import threads, wrong_pair
 from sr_experiments.data.memory import readable
-from sr_experiments.data.pack import open_or_build
+from sr_experiments.data.packing import open_or_build
 from sr_experiments.data.pair import Pair
 from sr_experiments.data.problems import shortened
 from sr_experiments.data.sources import Item
@@ -85,7 +85,7 @@ class Images:
         Raises:
             ValueError: If a file cannot be read or does not fit; it is named.
         """
-        return self._read(self.items[index]) if self._cache is None else self._cache[index]
+        return self.decode(self.items[index]) if self._cache is None else self._cache[index]
 
     def read(self, windows: Windows) -> dict[str, Tensor]:
         """Crops of a batch; see `Store.read`.
@@ -137,18 +137,23 @@ class Images:
             spoil = self._spoil.degradation if self._spoil is not None else None
             settings = f"scale {self.scale}, channels {self.channels}, lq {spoil!r}, enlarged {self._enlarge}"
             self._cache = open_or_build(
-                root, self.items, settings=settings, read=self._read, needed=needed, limit=limit
+                root, self.items, settings=settings, read=self.decode, needed=needed, limit=limit
             )
             for item, size in zip(self.items, self._cache.sizes, strict=True):
                 self._refuse_other_size(item, size, multiple=self.scale)
 
     def _try(self, item: Item) -> Pair | str:
         try:
-            return self._read(item)
+            return self.decode(item)
         except (ValueError, FileNotFoundError) as error:
             return str(error)
 
-    def _read(self, item: Item) -> Pair:
+    def decode(self, item: Item) -> Pair:
+        """Read an image's files.
+
+        Raises:
+            ValueError: If one cannot be read or does not fit; it is named.
+        """
         gt, found = self._decode(item.gt)
         self._refuse_other_size(item, gt.shape[:2])
         small = None

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from sr_experiments.data.shards import Sharded
 from sr_experiments.degradations.bicubic import Bicubic
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ def refuse_impossible(data: "SRData") -> None:
     if data.cache_limit is not None and data.cache_limit < 0:
         problems.append(f"data.cache_limit={data.cache_limit:g} is a number of bytes, 0 or more")
     problems += _augmentation(data)
+    if isinstance(data.train, Sharded) and (data.scales or data.cache in ("device", "memory")):
+        problems.append(
+            "a set in shards is neither kept in memory nor trained at several scales: leave cache=auto"
+        )
     if data.scales and not isinstance(data.degradation, Bicubic):
         problems.append(
             "data.scales enlarges what degradation=bicubic made; choose that, or data.scales=null"

@@ -3,15 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 
+from sr_experiments.data.dataset import Training
+from sr_experiments.data.finish import MARGIN
 from sr_experiments.data.images import Images, SpoilWhole, Together
 from sr_experiments.data.memory import choose_cache, refuse_too_large
-from sr_experiments.data.sources import Item
+from sr_experiments.data.order import Order
+from sr_experiments.data.shard_writer import Cut, write_shards
+from sr_experiments.data.shards import PAIRS, Sharded, Shards
+from sr_experiments.data.sources import Item, Source
 from sr_experiments.data.stock import TRAIN, Stock
 from sr_experiments.degradations.base import Degradation
 from sr_experiments.degradations.bicubic import Bicubic
+
+if TYPE_CHECKING:
+    from sr_experiments.data.datamodule import SRData
 
 
 @dataclass(frozen=True)
@@ -41,18 +50,22 @@ class Library:
         degradation: Makes `lq`.
         scales: That training images come at, if they come at several.
         late: The `lq` of training images is made of crops.
+        margin: Pixels of `lq` that are read around every crop for that.
     """
 
-    def __init__(self, stock: Stock, *, degradation: Degradation, scales: Sequence[int], late: bool) -> None:
+    def __init__(
+        self, stock: Stock, *, degradation: Degradation, scales: Sequence[int], late: bool, margin: int
+    ) -> None:
         """Nothing is opened yet."""
         self.stock = stock
         self.channels = stock.channels
         self.degradation = degradation
         self.scales = list(scales)
         self.late = late
-        self._opened: dict[str, Images | Together] = {}
+        self.margin = margin
+        self._opened: dict[str, Training] = {}
 
-    def __getitem__(self, role: str) -> Images | Together:
+    def __getitem__(self, role: str) -> Training:
         """The images of a role whose headers were checked."""
         if role not in self._opened:
             self._opened[role] = self._open(role)
@@ -65,6 +78,24 @@ class Library:
             for scale in self.scales or [self.stock.scale]
             for height, width in self.stock.sizes[TRAIN]
         ]
+
+    def training_order(self, *, seed: int, global_batch: int) -> Order:
+        """Of the training images, which are open, in the run's stream; see `order.py`."""
+        images = self[TRAIN]
+        if isinstance(images, Shards):
+            return images.source.order(seed=seed, global_batch=global_batch)
+        return Order(len(images), seed=seed)
+
+    def open_training(self, source: Source, place: Place) -> None:
+        """Take training images from where they are.
+
+        Raises:
+            OSError: If they are in shards, and the limit can not hold what is needed of them at a time.
+        """
+        if isinstance(source, Sharded) and TRAIN not in self._opened:
+            self._opened[TRAIN] = Shards(
+                source, root=place.folder, limit=place.limit, scale=self.stock.scale, with_lq=not self.late
+            )
 
     def _open(self, role: str) -> Images | Together:
         items, sizes = self.stock.items[role], self.stock.sizes[role]
@@ -85,6 +116,21 @@ class Library:
         alone = [replace(item, lq=None) for item in items]
         return Images(alone, scale=scale, channels=self.channels, spoil=spoil, sizes=sizes, enlarge=True)
 
+    def write_shards(self, url: str, *, tile: int, size: float) -> dict[str, Any]:
+        """Write the training images; see `shard_writer`.
+
+        Raises:
+            ValueError: If a tile would hold no whole pixel of `lq`, or the images are in shards already.
+        """
+        images, sizes = self[TRAIN], self.stock.sizes[TRAIN]
+        if not isinstance(images, Images):
+            raise ValueError("shards are written from files, of one scale: choose such data=")
+        cut = Cut(tile=tile, size=size, scale=self.stock.scale)
+        if tile < cut.scale or size <= 0:
+            raise ValueError(f"task.tile={tile} and task.shard_size={size:g}: at least {cut.scale} and 1")
+        lq = None if self.late else self.stock.lq
+        return write_shards(url, images, sizes, cut=cut, channels=self.channels, lq=lq)
+
     def keep(self, place: Place) -> None:
         """Decode the images of training and validation once, into memory or, those of training, a file.
 
@@ -92,17 +138,20 @@ class Library:
             ValueError: Naming a file that can not be used, or if a device has not the room.
             OSError: If a disk has not the room.
         """
-        needed = {role: self._needs(role) for role in (TRAIN, "val")}
+        kept = [role for role in (TRAIN, "val") if not isinstance(self[role], Shards)]
+        needed = {role: self._needs(role) for role in kept}
         chosen = choose_cache(place.cache, sum(needed.values()) * place.ranks, place.folder)
         if chosen == "device":
             refuse_too_large(needed[TRAIN], device=place.device)
-        if chosen in ("memory", "device"):
-            self[TRAIN].fill()
-            self["val"].fill()
-        if chosen == "device":
-            self[TRAIN].move(place.device)
-        elif chosen == "disk":
-            self[TRAIN].pack(place.folder, needed=needed[TRAIN], limit=place.limit)
+        for role in kept:
+            images = self[role]
+            assert not isinstance(images, Shards)
+            if chosen in ("memory", "device"):
+                images.fill()
+            if chosen == "device" and role == TRAIN:
+                images.move(place.device)
+            elif chosen == "disk" and role == TRAIN:
+                images.pack(place.folder, needed=needed[TRAIN], limit=place.limit)
 
     def _needs(self, role: str) -> float:
         """Bytes of its decoded images, if the files have 8 bits; what is not quantised is float32."""
@@ -111,3 +160,21 @@ class Library:
         per_pixel = len(self.scales) * (1 + 4) if self.scales else 1 + lq_bytes / scale**2
         pixels = sum(height * width for height, width in self.stock.sizes[role])
         return pixels * self.channels * per_pixel
+
+
+def library_of(data: "SRData") -> Library:
+    """Of a data module that has kept its values; nothing is looked at."""
+    fixed = data.degradation.fixed
+    # Crops that are brought to another size have an lq that is not a crop of the whole image's.
+    resized = data.augment.crop_scale is not None and fixed and not data.train.paired
+    late = resized or not fixed
+    stock = Stock(
+        scale=data.scale,
+        channels=data.channels,
+        patch_size=data.patch_size,
+        use_lq=data.degradation.matches_files(channels=data.channels),
+        scales=data.scales,
+        lq=None if late else PAIRS if data.train.paired else repr(data.degradation),
+    )
+    margin = MARGIN if resized else 0
+    return Library(stock, degradation=data.degradation, scales=data.scales, late=late, margin=margin)

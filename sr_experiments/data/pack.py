@@ -9,34 +9,24 @@ first read.
 
 import hashlib
 import json
-import logging
 import os
-import time
 import uuid
 import zlib
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import track
 
-from sr_experiments.data.headers import threads
-from sr_experiments.data.memory import readable
 from sr_experiments.data.pair import Pair
-from sr_experiments.data.room import Claim, alone, make_room
-from sr_experiments.data.sources import Item
+from sr_experiments.data.room import Claim
 from sr_experiments.data.store import Place, Store, margin
 from sr_experiments.data.windows import Windows
 
-_log = logging.getLogger(__name__)
-
 FORMAT = 2
 """To be raised when the same files and settings make other pixels: old packs are then made anew."""
-_INDEX = "index.json"
+INDEX = "index.json"
 _ALIGNED = 4096  # images start on pages of the memory
 
 
@@ -55,7 +45,7 @@ class Pack(Store):
         self.folder = folder
         self._use = Claim(folder)  # before it is looked at, or it may be removed meanwhile
         try:
-            index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
+            index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
             digest = index.pop("digest")
             self.fingerprint: str = index["fingerprint"]
             self._path = folder / index["file"]
@@ -113,78 +103,27 @@ class Pack(Store):
             self._checked[index] = True
 
 
-def open_or_build(
-    root: Path,
-    items: Sequence[Item],
-    *,
-    settings: str,
-    read: Callable[[Item], Pair],
-    needed: float,
-    limit: float | None = None,
-) -> Pack:
-    """The pack of some files, made now if there is none or a file has changed.
+def write_pack(folder: Path, pairs: Iterable[Pair], *, fingerprint: str) -> int:
+    """Write images as a pack: whole, or not at all.
 
     Args:
-        root: Folder of all packs.
-        items: The files.
-        settings: What else decides about the pixels, in words.
-        read: Decodes one image.
-        needed: Bytes that it will take, about.
-        limit: Bytes that all packs together may take; None: half of the disk's room.
+        folder: Of the pack, which is there; what another pack left in it is removed.
+        pairs: The images.
+        fingerprint: Of what they were made of.
 
-    Raises:
-        ValueError: If a file can not be decoded.
-        OSError: If the disk has not the room.
+    Returns:
+        Bytes of the pixels.
     """
-    paths = [str(path.absolute()) for item in items for path in (item.gt, item.lq) if path is not None]
-    folder = root / _hash([FORMAT, settings, *paths])[:16]
-    fingerprint = _hash([[path, *_state(path)] for path in paths])
-    if (found := _found(folder, fingerprint)) is not None:
-        return found
-    folder.mkdir(parents=True, exist_ok=True)
-    with alone(folder / "lock"):
-        # Another rank or run may have built it while this one waited.
-        if (found := _found(folder, fingerprint)) is not None:
-            return found
-        make_room(root, needed=needed, limit=limit, but=folder)
-        _build(folder, items, fingerprint=fingerprint, read=read, needed=needed)
-    return Pack(folder)
-
-
-def _state(path: str) -> tuple[int, int, int]:
-    """By which a changed file is known: a copy may take on an old time of change, but not its own."""
-    state = os.stat(path)
-    return state.st_size, state.st_mtime_ns, state.st_ctime_ns
-
-
-def _hash(value: Any) -> str:
-    return hashlib.blake2b(json.dumps(value).encode(), digest_size=16).hexdigest()
-
-
-def _digest(index: dict[str, Any]) -> str:
-    return _hash({key: index[key] for key in sorted(index)})
-
-
-def _found(folder: Path, fingerprint: str) -> Pack | None:
-    try:
-        pack = Pack(folder)
-    except ValueError:
-        return None
-    return pack if pack.fingerprint == fingerprint else None
-
-
-def _build(
-    folder: Path, items: Sequence[Item], *, fingerprint: str, read: Callable[[Item], Pair], needed: float
-) -> None:
     for left in folder.glob("*.tmp"):  # by a builder that was killed
         left.unlink(missing_ok=True)
-    _log.info("decoding %d images, once, into %s (%s)", len(items), folder, readable(needed))
-    start = time.perf_counter()
     name = f"pixels-{uuid.uuid4().hex}"
     temporary, pixels = folder / f"{name}.tmp", folder / f"{name}.bin"
     try:
         with temporary.open("xb") as stream:
-            entries = _write_all(stream, items, read)
+            entries: list[dict[str, Any]] = [
+                {"gt": _written(stream, pair.gt), "lq": _written(stream, pair.lq), "grey": pair.grey}
+                for pair in pairs
+            ]
             places = [_place(entry[key]) for entry in entries for key in ("gt", "lq") if entry[key]]
             stream.write(bytes(margin(places)))
             stream.flush()
@@ -193,34 +132,22 @@ def _build(
         os.replace(temporary, pixels)
         index = {"fingerprint": fingerprint, "file": pixels.name, "bytes": length, "images": entries}
         temporary.write_text(json.dumps(index | {"digest": _digest(index)}), encoding="utf-8")
-        os.replace(temporary, folder / _INDEX)
+        os.replace(temporary, folder / INDEX)
     finally:
         temporary.unlink(missing_ok=True)
     for old in folder.glob("*.bin"):
         if old != pixels:
             old.unlink(missing_ok=True)
-    _log.info("decoded %d images (%s) in %.1f s", len(items), readable(length), time.perf_counter() - start)
+    return length
 
 
-def _write_all(stream: BinaryIO, items: Sequence[Item], read: Callable[[Item], Pair]) -> list[dict[str, Any]]:
-    """Decoders leave the interpreter free, so threads decode; what they made is written in order."""
-    entries = []
-    several = threads()
-    console = Console(stderr=True)
-    with ThreadPoolExecutor(several) as pool:
-        waiting = [pool.submit(read, item) for item in items[: 2 * several]]
-        rest = iter(items[2 * several :])
-        try:
-            for _ in track(range(len(items)), "decoding", console=console, transient=True):
-                pair = waiting.pop(0).result()
-                # Not all at once: decoded images would fill the memory that they do not fit into.
-                waiting += [pool.submit(read, item) for item in [next(rest, None)] if item is not None]
-                gt, lq = (_written(stream, array) for array in (pair.gt, pair.lq))
-                entries.append({"gt": gt, "lq": lq, "grey": pair.grey})
-        finally:
-            for future in waiting:
-                future.cancel()
-    return entries
+def hashed(value: Any) -> str:
+    """A name for a value, the same in every process."""
+    return hashlib.blake2b(json.dumps(value).encode(), digest_size=16).hexdigest()
+
+
+def _digest(index: dict[str, Any]) -> str:
+    return hashed({key: index[key] for key in sorted(index)})
 
 
 def _written(stream: BinaryIO, array: np.ndarray | None) -> list[Any] | None:

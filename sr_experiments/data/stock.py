@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from sr_experiments.data.headers import inspect
 from sr_experiments.data.problems import shortened
+from sr_experiments.data.shards import Sharded
 from sr_experiments.data.sources import WHERE, Item, Source
 
 SSIM_WINDOW = 11  # what is left of an evaluated image without its border must hold it
@@ -19,6 +20,7 @@ class Stock:
         channels: Wanted C, to which every file can be converted.
         patch_size: Side of training crops.
         scales: Others that training images come at.
+        lq: What the `lq` of training images is made by, where it is not made of crops.
         use_lq: Whether low-quality files of published sets are taken. They are bicubic: where another
             degradation is asked for they are not what is meant. Those of pairs are always taken.
 
@@ -28,13 +30,21 @@ class Stock:
     """
 
     def __init__(
-        self, *, scale: int, channels: int, patch_size: int, use_lq: bool, scales: Sequence[int] = ()
+        self,
+        *,
+        scale: int,
+        channels: int,
+        patch_size: int,
+        use_lq: bool,
+        scales: Sequence[int] = (),
+        lq: str | None = None,
     ) -> None:
         """Nothing is looked at yet."""
         self.scale = scale
         self.channels = channels
         self.patch_size = patch_size
         self.scales = list(scales)
+        self.lq = lq
         self.use_lq = use_lq
         self.items: dict[str, list[Item]] = {}
         self.sizes: dict[str, list[tuple[int, int]]] = {}
@@ -59,6 +69,8 @@ class Stock:
     def _add(self, role: str, source: Source) -> list[str]:
         """Take a role in, or say what is wrong with it."""
         try:
+            if isinstance(source, Sharded):
+                return self._add_shards(role, source)
             items = source.items()
         except (ValueError, OSError) as error:
             return str(error).splitlines()
@@ -77,3 +89,15 @@ class Stock:
             self.items[role] = items
             self.sizes[role] = sizes
         return problems
+
+    def _add_shards(self, role: str, source: Sharded) -> list[str]:
+        """Their list says what there is to know."""
+        problem = source.problem(scale=self.scale, channels=self.channels, lq=self.lq)
+        small = min(min(size) // self.scale * self.scale for size in source.sizes())
+        if problem is None and small < self.patch_size:
+            problem = (
+                f"{source.url} holds images of {small} pixels, smaller than data.patch_size={self.patch_size}"
+            )
+        if problem is None:
+            self.items[role], self.sizes[role] = source.items(), source.sizes()
+        return [problem] if problem else []

@@ -36,9 +36,7 @@ class Degradation(nn.Module):
             raise ValueError(f"{type(self).__name__}: scale={scale} must be 1 or more")
         self.scale = scale
 
-    def forward(
-        self, gt: Tensor, *, seed: int, positions: Tensor, ledger: Ledger | None = None
-    ) -> Tensor:
+    def forward(self, gt: Tensor, *, seed: int, positions: Tensor, ledger: Ledger | None = None) -> Tensor:
         """Spoil a batch, in float32 whatever the training's precision, and without gradients.
 
         Args:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 import torch
 from kornia.filters import filter2d
@@ -35,6 +36,7 @@ class Blur(Degradation):
         kernel_size: Range of the kernel's side in pixels; both ends odd, every odd number equally likely.
         kinds: Kind of kernel -> how likely it is, relative to the others. See `kernels` for what they are.
         sigma: Range of the standard deviation in pixels; anisotropic kernels have a second one, and an angle.
+        uniform: Whether the deviation itself is drawn uniformly (`sigma`), or its square (`variance`).
         beta_generalized: Range of the exponent of generalized kernels; half of the draws are below 1.
         beta_plateau: The same of plateau kernels.
         cutoff: Range of the angular frequency in radians per pixel where sinc kernels end.
@@ -52,6 +54,7 @@ class Blur(Degradation):
         kernel_size: Sequence[int] = (21, 21),
         kinds: Mapping[str, float],
         sigma: Sequence[float] = (0.2, 3.0),
+        uniform: Literal["sigma", "variance"] = "sigma",
         beta_generalized: Sequence[float] = (0.5, 4.0),
         beta_plateau: Sequence[float] = (1.0, 2.0),
         cutoff: Sequence[float] = (math.pi / 3, math.pi),
@@ -70,6 +73,9 @@ class Blur(Degradation):
         self.kernel_size = (int(sides[0]), int(sides[1]))
         self.kinds = checked_shares(kinds, owner=name, name="kinds", known=KINDS)
         self.sigma = checked_range(sigma, owner=name, name="sigma", lowest=SMALLEST_SIGMA)
+        if uniform not in ("sigma", "variance"):
+            raise ValueError(f"{name}: uniform={uniform!r} must be sigma or variance")
+        self.uniform = uniform
         self.betas = {
             "generalized": checked_range(beta_generalized, owner=name, name="beta_generalized", lowest=0.1),
             "plateau": checked_range(beta_plateau, owner=name, name="beta_plateau", lowest=0.1),
@@ -108,16 +114,23 @@ class Blur(Degradation):
             radius = draw.within("radius", self.radius).double()
             return kernels.defocus(size, radius=radius)
         family = kind.rpartition("_")[0]
-        sigma_x = draw.within("sigma", self.sigma).double()
+        sigma_x = self._sigmas("sigma", draw)
         sigma_y, angle = sigma_x, torch.zeros_like(sigma_x)
         if kind.endswith("anisotropic"):
-            sigma_y = draw.within("second sigma", self.sigma).double()
+            sigma_y = self._sigmas("second sigma", draw)
             angle = _angle(draw)
         q = kernels.elliptic(size, sigma_x=sigma_x, sigma_y=sigma_y, angle=angle)
         if not family:
             return kernels.gaussian(q, torch.ones_like(sigma_x))
         form = kernels.plateau if family == "plateau" else kernels.gaussian
         return form(q, _beta(draw, self.betas[family]))
+
+    def _sigmas(self, name: str, draw: Draw) -> Tensor:
+        low, high = self.sigma
+        if self.uniform == "sigma":
+            return draw.within(name, self.sigma).double()
+        variance = low**2 + draw.uniform(name).double() * (high**2 - low**2)
+        return draw.decided(name, variance.sqrt(), within=self.sigma)
 
     def _cutoffs(self, sides: Tensor, draw: Draw) -> Tensor:
         share = draw.uniform("cutoff").double()

@@ -81,6 +81,50 @@ class GaussianNoise(Noise):
         return torch.randn(image.shape, generator=generator, device=image.device, dtype=image.dtype)
 
 
+class CorrelatedNoise(Degradation):
+    """Gaussian noise whose channels go together, each sample's in a way of its own, as in BSRGAN's release.
+
+    The covariance is |s^2 U^T D U|, element by element, D being diagonal with entries from 0 to 1 and U the
+    left singular vectors of a matrix with such entries (Zhang et al., arXiv:2103.14006, and its code).
+
+    Args:
+        sigma: s in 8-bit levels.
+        clip: Whether the result is clamped to [0, 1].
+
+    Raises:
+        ValueError: If sigma is negative.
+    """
+
+    def __init__(self, *, sigma: float, clip: bool = False) -> None:
+        """Check the value."""
+        super().__init__()
+        if not sigma >= 0.0:
+            raise ValueError(f"CorrelatedNoise: sigma={sigma} must be 0 or more")
+        self.sigma = sigma
+        self.clip = clip
+
+    def mixing(self, draw: Draw, channels: int) -> Tensor:
+        """(B, C, C) float64: white noise as a row times this has the covariance."""
+        diagonal = draw.uniform("variances", (channels,)).double().diag_embed()
+        base, _, _ = torch.linalg.svd(draw.uniform("directions", (channels, channels)).double())
+        covariance = ((self.sigma / 255.0) ** 2 * base.mT @ diagonal @ base).abs()
+        _, values, directions = torch.linalg.svd(covariance)
+        return values.sqrt()[:, :, None] * directions
+
+    def spoil(self, crops: Crops, draw: Draw) -> Crops:
+        """Images plus noise."""
+        channels = crops.pixels.shape[1]
+        mixing = self.mixing(draw, channels).float().to(crops.device)
+        noise = torch.zeros_like(crops.pixels)
+        generators = draw.generators("field", device=crops.device)
+        for number, (generator, (height, width)) in enumerate(zip(generators, crops.sizes, strict=True)):
+            white = torch.randn(channels, height, width, generator=generator, device=crops.device)
+            for source in range(channels):  # added in their order: a product of matrices need not be
+                noise[number, :, :height, :width] += mixing[number, source, :, None, None] * white[source]
+        noisy = crops.pixels + noise
+        return replace(crops, pixels=noisy.clamp_(0.0, 1.0) if self.clip else noisy)
+
+
 class SpeckleNoise(GaussianNoise):
     """Gaussian noise multiplied by the image, as of ultrasound and radar: sigma where the image is white."""
 

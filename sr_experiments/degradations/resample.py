@@ -1,6 +1,7 @@
 """Changing the size: by MATLAB's rule for all alike, or by a factor and a kernel of each sample's own."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -50,6 +51,7 @@ class Rescale(Degradation):
         directions: `up`, `down`, `keep` -> how likely each is, relative to the others.
         modes: Interpolation -> how likely it is; see `taps`.
         of: The factors count from the size of `gt` divided by this.
+        uniform: Whether the factor itself is drawn uniformly, or its inverse (`divisor`).
 
     Raises:
         ValueError: On an impossible range, an unknown direction or interpolation.
@@ -65,6 +67,7 @@ class Rescale(Degradation):
         directions: Mapping[str, float],
         modes: Mapping[str, float],
         of: int = 1,
+        uniform: Literal["factor", "divisor"] = "factor",
     ) -> None:
         """Check the ranges."""
         super().__init__()
@@ -76,14 +79,20 @@ class Rescale(Degradation):
         self.modes = checked_shares(modes, owner="Rescale", name="modes", known=MODES)
         if of < 1:
             raise ValueError(f"Rescale: of={of} must be 1 or more")
+        if uniform not in ("factor", "divisor"):
+            raise ValueError(f"Rescale: uniform={uniform!r} must be factor or divisor")
         self.of = of
+        self.uniform = uniform
 
     def factors(self, draw: Draw) -> Tensor:
         """(B,) float64."""
         limits = {"up": self.up, "down": self.down, "keep": (1.0, 1.0)}
         ranges = torch.tensor([limits[direction] for direction in self.directions], dtype=torch.float64)
         low, high = ranges[draw.choice("direction", list(self.directions.values()))].unbind(1)
-        drawn = low + draw.uniform("factor").double() * (high - low)
+        share = draw.uniform("factor").double()
+        drawn = low + share * (high - low)
+        if self.uniform == "divisor":
+            drawn = 1 / (1 / high + share * (1 / low - 1 / high))
         return draw.decided("factor", drawn, within=(float(ranges.min()), float(ranges.max())))
 
     def spoil(self, crops: Crops, draw: Draw) -> Crops:

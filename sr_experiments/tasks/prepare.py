@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 
 from sr_experiments.build import build_data
 from sr_experiments.data.datamodule import SRData
+from sr_experiments.data.shards import Sharded
 from sr_experiments.data.sources import Folder, Item, Joined, Paired, Part, Source
 from sr_experiments.data.stock import TRAIN
 from sr_experiments.prepare.acquire import (
@@ -40,6 +41,9 @@ def prepare(
     decode: bool = True,
     attempts: int = 5,
     timeout: float = 60.0,
+    shards: str | None = None,
+    tile: int = 512,
+    shard_size: float = 64e6,
 ) -> None:
     """Get and check the images of `data` and `benchmark`. The run's folder gets `run.json` only.
 
@@ -53,6 +57,9 @@ def prepare(
         decode: Decode every image, not only its header.
         attempts: Connections without progress before a server is given up.
         timeout: Seconds without a byte before a connection counts as broken.
+        shards: Where the training images are written in shards: a folder, or anything that fsspec writes to.
+        tile: Largest side of the tiles that they are cut into, in pixels.
+        shard_size: Bytes of a shard, about.
 
     Raises:
         ValueError: With everything that would stop a run on these images.
@@ -61,7 +68,8 @@ def prepare(
     patience = Patience(attempts=attempts, timeout=timeout)
     with RunRecord(run_dir / "run.json", task="prepare") as record:
         data = build_data(config)
-        roles = _roles(data)
+        every = _roles(data)
+        roles = {role: source for role, source in every.items() if not isinstance(source, Sharded)}
         data_dir = Path(config.data_dir).expanduser()
         missing = _missing(roles, data_dir=data_dir)
         if archive is not None:
@@ -79,8 +87,15 @@ def prepare(
         record.update(**report.as_dict())
         if report.problems:
             raise ValueError("\n".join(report.problems))
-        if TRAIN in roles:
+        if TRAIN in every:
             data.check("fit")  # the run's own judgement has the last word
+        if shards is not None:
+            if TRAIN not in roles:
+                raise ValueError(f"task.shards={shards}: there is no training set; choose data=")
+            made = data.images.write_shards(shards, tile=tile, size=shard_size)
+            record.update(shards={key: made[key] for key in ("written", "scale", "channels", "lq")})
+            new = f"{len(made['shards'])}, {made['written']} of them written now"
+            print(f"shards   {new}; data=shards data.train.url={shards} reads them")
 
 
 def _refuse_contradictions(*, download: bool, url: str | None, archive: str | None) -> None:

@@ -19,7 +19,11 @@ CONF = ROOT / "conf"
 DATA = sorted(path.stem for path in (CONF / "data").glob("*.yaml") if path.stem != "_base")
 BENCHMARKS = sorted(path.stem for path in (CONF / "benchmark").glob("*.yaml"))
 DEGRADATIONS = sorted(path.stem for path in (CONF / "degradation").glob("*.yaml"))
-NEEDED = {"folder": ["data.root=x"], "paired": ["data.gt=x", "data.lq=y"]}
+NEEDED = {
+    "folder": ["data.root=x"],
+    "paired": ["data.gt=x", "data.lq=y"],
+    "shards": ["data.train.url=x", "data.val.root=y"],
+}
 SETS = {
     "bsds500": (["BSDS500/train", "BSDS500/test"], "BSDS500/val"),
     "df2k": (["DIV2K", "Flickr2K"], "DIV2K_valid"),
@@ -76,7 +80,7 @@ def test_every_choice_of_data_is_built(name: str, scale: int) -> None:
 
 
 def test_the_presets_that_are_promised_are_there() -> None:
-    assert set(DATA) == {*SETS, "demo", "folder", "paired"}
+    assert set(DATA) == {*SETS, "demo", "folder", "paired", "shards"}
     assert set(BENCHMARKS) == {"set5", "set14", "bsd100", "urban100", "manga109", "div2k_valid"}
     promised = {"bicubic", "blur_downscale", "classical", "bsrgan", "real_esrgan", "camera", "video"}
     assert set(DEGRADATIONS) == promised
@@ -126,8 +130,8 @@ def test_a_real_tree_is_found_where_data_dir_says(tmp_path: Path) -> None:
     write(tmp_path / "Set5" / "HR" / "baby.png", 96, 96)
     data = built("data=df2k", "benchmark=set5", f"data_dir={tmp_path}", "scale=2")
     data.setup("fit")
-    assert len(data._images["train"]) == 24
-    assert len(data._images["val"]) == 10  # 0801 to 0810
+    assert len(data.images["train"]) == 24
+    assert len(data.images["val"]) == 10  # 0801 to 0810
     assert data.image_names("set5") == ["baby"]
 
 

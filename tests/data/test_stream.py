@@ -17,6 +17,7 @@ from sr_experiments.data.augment import Augmentation
 from sr_experiments.data.dataset import Batch, EvalSet, TrainSet
 from sr_experiments.data.finish import Finish, to_float
 from sr_experiments.data.images import Images, SpoilWhole
+from sr_experiments.data.order import Order
 from sr_experiments.data.plan import Plan
 from sr_experiments.data.sampler import EvenSampler, PositionSampler
 from sr_experiments.data.sources import Item
@@ -59,7 +60,8 @@ def stream_of(items: list[Item], *, scale: int = 4, **options: Any) -> Stream:
     images.fill()
     defaults: dict[str, Any] = {"seed": 0, "patch_size": 16, "augment": Augmentation()}
     sizes = [image_size(item.gt) for item in items]
-    plan = Plan(sizes, scale=scale, **{**defaults, **options})
+    given = {**defaults, **options}
+    plan = Plan(sizes, scale=scale, order=Order(len(sizes), seed=given["seed"]), **given)
     return Stream(plan, TrainSet(plan, images), Finish(plan, degradation=degradation))
 
 
@@ -92,7 +94,7 @@ def same(first: list[Batch], second: list[Batch]) -> bool:
 
 
 def test_every_image_comes_once_a_pass_in_another_order(tmp_path: Path) -> None:
-    passes = stream(tmp_path).plan._images_at(torch.arange(200)).view(40, 5).tolist()
+    passes = stream(tmp_path).plan.order.images_at(torch.arange(200)).view(40, 5).tolist()
     assert all(sorted(order) == [0, 1, 2, 3, 4] for order in passes)
     assert len({tuple(order) for order in passes}) > 25
     first = np.bincount([order[0] for order in passes], minlength=5)
@@ -100,7 +102,7 @@ def test_every_image_comes_once_a_pass_in_another_order(tmp_path: Path) -> None:
 
 
 def test_orders_depend_on_the_seed(tmp_path: Path) -> None:
-    orders = {tuple(stream(tmp_path, seed=seed).plan._order(0).tolist()) for seed in range(20)}
+    orders = {tuple(stream(tmp_path, seed=seed).plan.order._pass(0).tolist()) for seed in range(20)}
     assert len(orders) > 12
 
 
@@ -173,7 +175,7 @@ def test_images_of_two_depths_in_one_batch(tmp_path: Path) -> None:
     samples = stream_of(items, scale=2, patch_size=8)
     batch = samples.data.__getitems__(range(8))
     assert batch["gt"].dtype == batch["lq"].dtype == torch.uint16
-    for row, image in enumerate(samples.plan._images_at(torch.arange(8)).tolist()):
+    for row, image in enumerate(samples.plan.order.images_at(torch.arange(8)).tolist()):
         alone = samples.data[row]
         assert alone["gt"].dtype == (torch.uint8 if image == 1 else torch.uint16)
         for key in ("gt", "lq"):  # the neighbours' depth changes no bit

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sr_experiments.degradations import kernels
 from sr_experiments.degradations.blur import KINDS, Blur
+from sr_experiments.imaging.ledger import Ledger
 from sr_experiments.imaging.random import Draw
 
 POSITIONS = torch.arange(100, 116)
@@ -145,3 +146,14 @@ def test_large_sinc_kernels_have_a_range_of_their_own() -> None:
     sides = ((drawn != 0).any(dim=1).sum(dim=1)).clamp(min=7)
     assert middle[sides >= 13].max() < 0.1
     assert middle[sides < 13].min() > 0.5
+
+
+def test_deviations_that_are_uniform_in_their_square() -> None:
+    """BSRGAN draws the eigenvalues of the covariance."""
+    ledger = Ledger()
+    blur(kinds={"anisotropic": 1}, sigma=(0.5, 2), uniform="variance").kernels(
+        Draw(0, torch.arange(4000), ledger=ledger)
+    )
+    for name in ("sigma", "second sigma"):
+        variances = np.array([float(page[name]) ** 2 for page in ledger.pages])
+        assert stats.kstest(variances, "uniform", (0.25, 3.75)).pvalue > 0.01

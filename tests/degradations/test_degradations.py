@@ -14,7 +14,7 @@ from sr_experiments.degradations.bicubic import Bicubic
 from sr_experiments.degradations.blur import Blur
 from sr_experiments.degradations.colour import ColourJitter, Gamma
 from sr_experiments.degradations.jpeg import JPEG
-from sr_experiments.degradations.noise import GaussianNoise, PoissonNoise, SaltAndPepper
+from sr_experiments.degradations.noise import CorrelatedNoise, GaussianNoise, PoissonNoise, SaltAndPepper
 from sr_experiments.degradations.pipeline import OneOf, Pipeline, Sometimes
 from sr_experiments.degradations.quantise import to_8_bit
 from sr_experiments.degradations.ranges import checked_range
@@ -183,6 +183,16 @@ def blur(**options: Any) -> Blur:
         (lambda: Rescale(up=(1, 2), down=(0.5, 2), **EVEN), f"down=[0.5, 2] {RANGE} from 0.01 to 1"),
         (lambda: Rescale(up=(1, 2), down=(0.5, 1), of=0, **EVEN), "of=0 must be 1 or more"),
         (lambda: Shrink(scale=2, modes={"cubic": 1}), "modes has cubic, but there is area, bilinear"),
+        (lambda: blur(uniform="beta"), "uniform='beta' must be sigma or variance"),
+        (
+            lambda: Rescale(up=(1, 2), down=(0.5, 1), uniform=cast(Any, "x"), **EVEN),
+            "uniform='x' must be factor",
+        ),
+        (lambda: CorrelatedNoise(sigma=-1), "sigma=-1 must be 0 or more"),
+        (
+            lambda: Pipeline(steps={"a": NOISE}, shuffle=["a", "a"]),
+            "shuffle=['a', 'a'] must be different names, at most 12",
+        ),
         (lambda: JPEG(quality=(0, 50)), f"quality=[0, 50] {RANGE} from 1 to 100"),
         (lambda: JPEG(quality=(50.2, 50.8)), "quality=[50.2, 50.8] must hold a whole number"),
         (lambda: PoissonNoise(strength=(-1, 2)), f"strength=[-1, 2] {RANGE} of at least 0"),

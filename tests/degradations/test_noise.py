@@ -3,12 +3,18 @@
 import numpy as np
 import pytest
 import torch
-from scipy import stats
+from scipy import linalg, stats
 from torch import Tensor
 
 from sr_experiments.degradations.base import Degradation
 from sr_experiments.degradations.crops import Crops
-from sr_experiments.degradations.noise import GaussianNoise, PoissonNoise, SaltAndPepper, SpeckleNoise
+from sr_experiments.degradations.noise import (
+    CorrelatedNoise,
+    GaussianNoise,
+    PoissonNoise,
+    SaltAndPepper,
+    SpeckleNoise,
+)
 from sr_experiments.imaging.random import Draw
 
 POSITIONS = torch.arange(100, 116)
@@ -82,6 +88,24 @@ def test_speckle_is_proportional_to_the_image() -> None:
     white, dark = noise[..., :100].std(), noise[..., 100:].std()
     assert float(white) == pytest.approx(20 / 255, rel=0.02)
     assert float(dark) == pytest.approx(5 / 255, rel=0.02)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_correlated_noise_has_the_covariance_of_its_sample(channels: int) -> None:
+    """Computed again by numpy from the two draws, as the release computes it."""
+    image = torch.full((4, channels, 200, 200), 0.5)
+    noise = noise_of(CorrelatedNoise(sigma=25), image).double().flatten(2).numpy()
+    draw = Draw(0, torch.arange(4))
+    variances = draw.uniform("variances", (channels,)).double().numpy()
+    directions = draw.uniform("directions", (channels, channels)).double().numpy()
+    for number in range(4):
+        base = linalg.orth(directions[number])
+        expected = np.abs((25 / 255) ** 2 * base.T @ np.diag(variances[number]) @ base)
+        # It need not be a covariance after that: the release's generator goes by its spectrum.
+        _, values, rows = np.linalg.svd(expected)
+        expected = (np.sqrt(values)[:, None] * rows).T @ (np.sqrt(values)[:, None] * rows)
+        found = np.cov(noise[number]).reshape(channels, channels)
+        assert np.abs(found - expected).max() < 0.05 * expected.max()
 
 
 def test_dead_pixels() -> None:

@@ -96,3 +96,12 @@ def test_sizes_count_from_gt_and_come_back_to_one() -> None:
     assert small.sizes == [(int(64 * factor), int(80 * factor)) for factor in factors.tolist()]
     back = Shrink(scale=4, modes={"bilinear": 1, "bicubic": 1}).spoil(small, draw)
     assert back.tensor().shape == (16, 3, 16, 20)
+
+
+def test_factors_that_are_uniform_in_their_inverse() -> None:
+    """BSRGAN divides by 1 to 8."""
+    rescale = Rescale(
+        up=(1, 1), down=(0.125, 1), directions={"down": 1}, modes={"bilinear": 1}, uniform="divisor"
+    )
+    factors = rescale.factors(Draw(0, torch.arange(4000))).numpy()
+    assert stats.kstest(1 / factors, "uniform", (1, 7)).pvalue > 0.01

@@ -1,0 +1,1 @@
+"""A VP8 key frame, coded and decoded: the parts of the WebP degradation."""
