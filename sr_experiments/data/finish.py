@@ -55,8 +55,7 @@ class Finish:
             draw = Draw(self.plan.seed, positions, ledger=ledger)
             if ledger is not None:
                 self.plan.windows(draw)  # for the ledger
-            images = self._sized(read, draw)
-            images = {key: self._oriented(image, draw) for key, image in images.items()}
+            images = {key: self._oriented(image, draw) for key, image in self._sized(read, draw).items()}
             images = self._mixed(images, draw)
             if "lq" not in images:
                 self.degradation.to(images["gt"].device)
@@ -69,9 +68,9 @@ class Finish:
         return images
 
     def _sized(self, read: Mapping[str, Tensor], draw: Draw) -> dict[str, Tensor]:
-        """Integers (N, h, w, C) become floats (N, C, H, W) of one size."""
+        """(N, C, H, W) of one size: integers as they were read, or floats where sizes differed."""
         if self.augment.crop_scale is None:
-            return {key: to_float(image) for key, image in read.items()}
+            return {key: image.permute(0, 3, 1, 2) for key, image in read.items()}
         windows = self.plan.windows(draw)
         sized = {}
         for key, image in read.items():
@@ -91,14 +90,15 @@ class Finish:
         return sized
 
     def _oriented(self, image: Tensor, draw: Draw) -> Tensor:
-        """Mirrored and turned, and channels in another order; the partners by draws of their own."""
-        partners = draw.of(self.augment.mixed(draw)).child("partner")
-        codes = torch.cat([self.augment.orientations(part) for part in (draw, partners)])
-        image = _turned(image, codes)
-        orders = [self.augment.channel_orders(part) for part in (draw, partners)]
-        if orders[0] is None or orders[1] is None:
+        """Floats, mirrored, turned, and channels in another order; the partners by draws of their own."""
+        draws = [draw]
+        if len(partners := self.augment.mixed(draw)):
+            draws.append(draw.of(partners).child("partner"))
+        image = _turned(image, torch.cat([self.augment.orientations(part) for part in draws]))
+        orders = [order for part in draws if (order := self.augment.channel_orders(part)) is not None]
+        if not orders:
             return image
-        order = torch.cat([orders[0], orders[1]]).to(image.device)[:, :, None, None]
+        order = torch.cat(orders).to(image.device)[:, :, None, None]
         return image.gather(1, order.expand(-1, -1, *image.shape[2:]))
 
     def _mixed(self, images: dict[str, Tensor], draw: Draw) -> dict[str, Tensor]:
@@ -131,12 +131,19 @@ class Finish:
 def to_float(image: Tensor) -> Tensor:
     """(B, H, W, C) integers, or floats in [0, 1], to (B, C, H, W) float32 in [0, 1], contiguous."""
     planes = image.permute(0, 3, 1, 2)
-    if planes.is_floating_point():
-        return planes.clone(memory_format=torch.contiguous_format)  # the image stays in the cache
+    whole = planes.to(
+        torch.float32, memory_format=torch.contiguous_format, copy=True
+    )  # the cache keeps its own
+    return _of_white(whole, image)
+
+
+def _of_white(levels: Tensor, image: Tensor) -> Tensor:
+    """Floats that count the levels of an image become shares of white, in place."""
+    if image.is_floating_point():
+        return levels
     # Divided by a tensor: a GPU multiplies by the rounded inverse of a plain number. 257 / 65535 would then
     # differ from 1 / 255 in the last bit, and a sample's bits would depend on the depth of its neighbours.
-    white = torch.tensor(float(torch.iinfo(image.dtype).max), device=image.device)
-    return planes.contiguous().to(torch.float32).div_(white)
+    return levels.div_(torch.tensor(_levels(image), device=image.device))
 
 
 def _levels(image: Tensor) -> float:
@@ -153,19 +160,20 @@ def _resized(image: Tensor, windows: Windows, side: int, *, levels: float) -> Te
 
 
 def _turned(image: Tensor, codes: Tensor) -> Tensor:
-    """Square images (B, C, H, H), each mirrored and turned as its code says; see `orientations`."""
-    if not bool(codes.any()):
-        return image
-    turned = torch.empty_like(image)
-    for horizontal, vertical, quarter in {tuple(code) for code in codes.tolist()}:
-        mine = (codes == torch.tensor([horizontal, vertical, quarter])).all(dim=1)
-        rows = torch.nonzero(mine).flatten().to(image.device)
-        part = image[rows]
-        # A quarter counterclockwise: rows and columns change places, then the rows are mirrored.
-        axes = [axis for axis, is_mirrored in ((-1, horizontal), (-2, vertical)) if is_mirrored]
-        part = part.flip(axes) if axes else part
-        turned[rows] = part.transpose(-1, -2).flip(-2) if quarter else part
-    return turned
+    """Square images (B, C, H, H), each mirrored and turned as its code says, as floats; see `orientations`.
+
+    One by one, because a part of an image is a view, and to gather those of one code copies them twice: on a
+    CPU a third of the time.
+    """
+    source = image.to(torch.int32) if image.dtype == torch.uint16 else image  # torch can not mirror uint16
+    turned = torch.empty(image.shape, dtype=torch.float32, device=image.device)
+    for number, (horizontal, vertical, quarter) in enumerate(codes.tolist()):
+        # A quarter counterclockwise: rows and columns change places, then the rows are mirrored, which is to
+        # mirror the columns before.
+        axes = [axis for axis, is_mirrored in ((-1, horizontal ^ quarter), (-2, vertical)) if is_mirrored]
+        one = source[number].flip(axes) if axes else source[number]
+        turned[number] = one.transpose(-1, -2) if quarter else one
+    return _of_white(turned, image)
 
 
 def _enlarged(inside: Tensor, side: int) -> Tensor:

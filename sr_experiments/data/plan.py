@@ -57,11 +57,13 @@ class Plan:
         """
         every = (0, len(self.sizes) - 1)
         images = draw.decided("image", self.order.images_at(draw.positions), within=every)
+        found = [self._window(draw, images)]
         partners = self.augment.mixed(draw)
-        other = draw.of(partners).child("partner")
-        second = other.decided("image", other.integers("image", 0, len(self.sizes)), within=every)
-        first, last = (self._window(*pair) for pair in ((draw, images), (other, second)))
-        images, tops, lefts, sides = (torch.cat(both) for both in zip(first, last, strict=True))
+        if len(partners):
+            other = draw.of(partners).child("partner")
+            second = other.decided("image", other.integers("image", 0, len(self.sizes)), within=every)
+            found.append(self._window(other, second))
+        images, tops, lefts, sides = (torch.cat(parts) for parts in zip(*found, strict=True))
         return Windows(images, tops, lefts, sides, largest=int(sides.max()))
 
     def _window(self, draw: Draw, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -109,7 +109,8 @@ class CorrelatedNoise(Degradation):
         base, _, _ = torch.linalg.svd(draw.uniform("directions", (channels, channels)).double())
         covariance = ((self.sigma / 255.0) ** 2 * base.mT @ diagonal @ base).abs()
         _, values, directions = torch.linalg.svd(covariance)
-        return values.sqrt()[:, :, None] * directions
+        mixing: Tensor = values.sqrt()[:, :, None] * directions
+        return mixing
 
     def spoil(self, crops: Crops, draw: Draw) -> Crops:
         """Images plus noise."""

@@ -3,9 +3,10 @@
 Along an axis a new pixel is a weighted sum of a few old ones, its taps. They are tabulated for each image and
 added in their order: which images share a batch changes no bit, as it would in a product of matrices.
 
-`area`, `bilinear`, `bicubic` and `nearest` are those of torch's `interpolate`, which do not widen their kernels
-where an image shrinks (OpenCV's are the same, but for `area` at factors that are no whole number, where it
-weighs pixels that are covered in part); `matlab` is MATLAB's bicubic and `lanczos` its lanczos3, which do.
+`area`, `bilinear`, `bicubic` and `nearest` are those of torch's `interpolate`, which do not widen their
+kernels where an image shrinks (OpenCV's are the same, but for `area` at factors that are no whole number,
+where it weighs pixels that are covered in part); `matlab` is MATLAB's bicubic and `lanczos` its lanczos3,
+which do.
 """
 
 from typing import Literal

@@ -16,7 +16,7 @@ from sr_experiments.degradations.colour import ColourJitter, Gamma
 from sr_experiments.degradations.jpeg import JPEG
 from sr_experiments.degradations.noise import CorrelatedNoise, GaussianNoise, PoissonNoise, SaltAndPepper
 from sr_experiments.degradations.pipeline import OneOf, Pipeline, Sometimes
-from sr_experiments.degradations.quantise import to_8_bit
+from sr_experiments.degradations.quantise import Quantise, to_8_bit
 from sr_experiments.degradations.ranges import checked_range
 from sr_experiments.degradations.resample import Resample, Rescale, Shrink
 from sr_experiments.degradations.sharpen import Sharpen
@@ -114,6 +114,17 @@ def test_rounding_is_half_up() -> None:
     assert (to_8_bit(levels) * 255).round().tolist() == [0, 0, 1, 2, 2, 255, 255]
 
 
+def test_few_bits_have_few_levels() -> None:
+    ramp = torch.linspace(-0.1, 1.1, 2000).view(1, 1, 1, -1).repeat(200, 1, 1, 1)
+    found = Quantise(bits=(1, 6))(ramp, seed=0, positions=torch.arange(200))
+    counts = [len(sample.unique()) for sample in found]
+    assert set(counts) == {2**bits for bits in range(1, 7)}
+    for sample, count in zip(found, counts, strict=True):
+        expected = (ramp[0].clamp(0, 1).double() * (count - 1)).round() / (count - 1)
+        assert float((sample.double() - expected).abs().max()) < 1e-6
+    assert torch.equal(Quantise(bits=(8, 8))(ramp, seed=0, positions=torch.arange(200)), to_8_bit(ramp))
+
+
 def test_steps_of_one_kind_are_independent_and_keyed_by_name() -> None:
     flat = torch.full((16, 1, 32, 32), 0.5)
 
@@ -199,6 +210,8 @@ def blur(**options: Any) -> Blur:
         (lambda: SaltAndPepper(share=(0, 2)), f"share=[0, 2] {RANGE} from 0 to 1"),
         (lambda: Gamma(gamma=(0, 2)), f"gamma=[0, 2] {RANGE} from 0.05 to 20"),
         (lambda: ColourJitter(contrast=(-1, 2)), f"contrast=[-1, 2] {RANGE} of at least 0"),
+        (lambda: Quantise(bits=(0, 8)), "bits=[0, 8] must be two whole numbers from 1 to 16"),
+        (lambda: Quantise(bits=(8, 4)), "bits=[8, 4] must be two whole numbers from 1 to 16"),
         (lambda: Sharpen(radius=0), "radius=0 must be 1 or more"),
         (lambda: Sometimes(step=NOISE, probability=2), f"probability=2 {PROBABILITY}"),
         (lambda: Sometimes(step=Bicubic(scale=2), probability=1), "the step shrinks by 2, which all"),

@@ -292,3 +292,29 @@ def test_real_images(data: Path) -> None:
     assert {"t36", "t65"} == {
         Path(name).stem for name in warning.removeprefix("train: the same pixels in ").split(", ")
     }
+
+
+def test_shards_are_written_and_then_prepared_from(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images, shards = photographs(data / "photographs"), tmp_path / "shards"
+    options = ["data=folder", f"data.root='{images}'", "data.patch_size=32", f"task.shards='{shards}'"]
+    record = prepare(data, *options, "task.tile=40", "task.shard_size=20000")
+    assert record["shards"]["written"] == 5
+    assert record["shards"]["lq"] == "Bicubic(scale=2, quantise=auto, border=auto)"
+    assert (
+        f"5, 5 of them written now; data=shards data.train.url={shards} reads them" in capsys.readouterr().out
+    )
+    assert prepare(data, *options, "task.tile=40", "task.shard_size=20000")["shards"]["written"] == 0
+    reads = ["data=shards", f"data.train.url='{shards}'", f"data.val.root='{images}'"]
+    assert [row["roles"] for row in prepare(data, *reads, "data.patch_size=32")["sets"]] == [["val"]]
+    told = refused(data, *reads, "data.patch_size=64")
+    assert told.endswith("holds images of 32 pixels, smaller than data.patch_size=64")
+
+
+def test_shards_of_benchmarks_are_refused(data: Path) -> None:
+    photographs(data / "Set5" / "HR", count=5)
+    assert (
+        refused(data, "benchmark=[set5]", "task.shards=x")
+        == "task.shards=x: there is no training set; choose data="
+    )
