@@ -13,7 +13,7 @@ Three ways, with the same loader and number of workers, to pairs of crops (gt an
 - sub-images: the same from tiles of 480 pixels that were cut out and written beforehand.
 
 The images are the embedded photographs, mirrored side by side until they measure 1200 pixels and more, each
-in four orientations. The ways take turns; the time to build our file is printed apart.
+in two orientations. The ways take turns; the time to build our file is printed apart.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def write_images(folder: Path) -> None:
         missing = [max(0, SIDE - length) for length in image.shape[:2]]
         image = np.pad(image, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="symmetric")
         image = image[: image.shape[0] // SCALE * SCALE, : image.shape[1] // SCALE * SCALE]
-        for quarters in range(4):
+        for quarters in range(2):
             _write_pair(folder / "whole", f"{item.name}_{quarters}", np.rot90(image, quarters))
         for top in range(0, image.shape[0] - SUB + 1, SUB // 2):
             for left in range(0, image.shape[1] - SUB + 1, SUB // 2):
@@ -152,8 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for _ in range(options.rounds):
             for way, ready in (("ours", lambda batch: batch), ("ready", partial(made_ready, data))):
                 torch.set_num_threads(1)
-                loader = data.train_dataloader()
-                speed = samples_per_second(loader, batches=many, warm_up=5, ready=ready)
+                speed = samples_per_second(data.train_dataloader(), batches=many, warm_up=5, ready=ready)
                 best[way] = max(best[way], speed)
             for way in ("whole", "sub"):
                 decoding = Decoding(

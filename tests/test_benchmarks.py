@@ -64,11 +64,23 @@ def test_data_prints_a_ratio_for_both_ways() -> None:
     rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in done.stdout.splitlines()[4:]]
     assert [row[0] for row in rows] == [
         "ours, a mapped file",
+        "ours, and turned and made floats by one thread here",
         "decoding whole PNGs",
         "decoding sub-images of 480",
     ]
     assert all(float(row[1]) > 0 for row in rows)
-    assert all(row[2].endswith(" times") for row in rows[1:])
+    assert all(row[2].endswith(" times") and row[3].endswith(" times") for row in rows[2:])
+
+
+def test_feed_prints_what_is_kept_of_the_speed() -> None:
+    net = "{_target_: sr_experiments.nets.espcn.ESPCN, scale: 4}"
+    small = ["--batch", "2", "--patch", "32", "--steps", "1", "--rounds", "1", "--workers", "0", "--net", net]
+    done = run(*small, script="feed")
+    assert done.returncode == 0, done.stderr
+    first, _, names, _, values = done.stdout.splitlines()
+    assert first.startswith("real_esrgan on 2 crops of 32, ESPCN, ")
+    assert names == "| repeated, ms | fed, ms | speed kept | chain, ms | of a step |"
+    assert all(float(cell.strip().rstrip("%")) > 0 for cell in values.strip("|").split("|"))
 
 
 @pytest.mark.parametrize(
@@ -76,6 +88,7 @@ def test_data_prints_a_ratio_for_both_ways() -> None:
     [
         ("degradations", ["--side", "8"], "--side from 32 to 300"),
         ("data", ["--patch", "50"], "--patch a multiple of 4"),
+        ("feed", ["--patch", "8"], "--patch from 16 to 400"),
     ],
 )
 def test_wrong_arguments_of_the_others(script: str, arguments: list[str], message: str) -> None:
