@@ -199,6 +199,32 @@ def test_a_disk_that_is_full_is_told_and_leaves_nothing(
     assert_right(packed(items, tmp_path / "cache"), items)
 
 
+LIMITED = """
+import resource, signal, sys
+from pathlib import Path
+from tests.data.test_pack import packed
+from sr_experiments.data.sources import Item
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+folder, cache = Path(sys.argv[1]), Path(sys.argv[2])
+try:
+    packed([Item(name=path.stem, gt=path) for path in sorted(folder.glob("?.png"))], cache)
+except OSError as error:
+    sys.exit(f"told: {error.strerror}")
+"""
+
+
+def test_the_system_really_refuses_to_write_more(items: list[Item], tmp_path: Path) -> None:
+    """A limit on the size of files stands for a full disk: the write fails in the middle of an image."""
+    arguments = [str(tmp_path / name) for name in ("images", "cache")]
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, *arguments], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.stderr.strip().endswith("told: File too large")
+    assert sorted(path.name for path in the_pack(tmp_path / "cache").iterdir()) == ["lock", "used"]
+    assert_right(packed(items[:4], tmp_path / "cache"), items[:4])
+
+
 def test_the_room_is_looked_at_before_anything_is_written(
     items: list[Item], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
