@@ -9,7 +9,7 @@ READY  := $(VENV)/.ready
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lint format types slow notebooks build clean
+.PHONY: help install demo test check lint format types slow soak notebooks build clean
 
 help:           ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ types: $(READY)  ## strict types
 
 slow: $(READY)  ## proofs that take minutes: the wheel in an empty environment, the demo's promises
 	$(PYTEST) -m slow
+
+soak: $(READY)   ## an hour of training and 200 short runs: memory, files, what is left behind
+	$(BIN)/python benchmarks/soak.py
 
 notebooks: $(READY)  ## execute the notebooks
 	$(PYTEST) tests/test_notebooks.py

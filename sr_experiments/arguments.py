@@ -3,7 +3,7 @@
 Three things that read well on a command line mean something else to Hydra, or nothing: a choice that is a
 number (``data=291``), several choices without a sweep (``benchmark=set5,set14``), and an option of the task
 without its prefix (``checkpoint=RUN`` for ``task.checkpoint=RUN``). They are rewritten here, before Hydra
-sees them; an argument that Hydra takes is left as it is.
+sees them, and so is ``run=FOLDER`` (`continuing.py`); an argument that Hydra takes is left as it is.
 """
 
 from collections.abc import Sequence
@@ -11,16 +11,26 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
+from sr_experiments.continuing import OPTION, continues, folder_of, to_begin, to_continue
 from sr_experiments.paths import conf_dir
 
 LISTS = ("benchmark", "metric", "logger")  # groups of which several can be chosen
 
 
 def as_hydra_takes(arguments: Sequence[str]) -> list[str]:
-    """Rewrite a command line; the first argument is not the program."""
+    """Rewrite a command line; the first argument is not the program.
+
+    Raises:
+        ValueError: If ``run=`` does not go with the others.
+    """
     sweep = any(argument in ("-m", "--multirun") for argument in arguments)
     options = _task_options(arguments)
-    return [_rewritten(argument, options=options, sweep=sweep) for argument in arguments]
+    folder = folder_of(arguments)
+    others = [argument for argument in arguments if not argument.startswith(OPTION)]
+    rewritten = [_rewritten(argument, options=options, sweep=sweep) for argument in others]
+    if folder is None:
+        return rewritten
+    return to_continue(folder, rewritten) if continues(folder) else to_begin(folder, rewritten)
 
 
 def _task_options(arguments: Sequence[str]) -> set[str]:

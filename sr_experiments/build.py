@@ -13,17 +13,20 @@ import pytorch_lightning as pl
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
-from pytorch_lightning.strategies import DDPStrategy
+from pytorch_lightning.strategies import DDPStrategy, StrategyRegistry
 
+from sr_experiments.callbacks.checkpoints import WholeFiles
 from sr_experiments.callbacks.speed import Speed
+from sr_experiments.callbacks.stopping import Stopping
 from sr_experiments.data.datamodule import SRData
 from sr_experiments.features.pretrained import NotAtHand
 from sr_experiments.models.base import SRModel
 from sr_experiments.models.inference import Inference
 from sr_experiments.nets.base import SRNet
-from sr_experiments.rebuild import start_from
+from sr_experiments.rebuild import build_net, start_from
+from sr_experiments.secret import redacted, redacted_all
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +39,7 @@ def build_data(config: DictConfig) -> SRData:
 def build_model(config: DictConfig) -> SRModel:
     """The LightningModule round the net, its weights drawn from `seed` or taken from `init_from`."""
     pl.seed_everything(config.seed, workers=True, verbose=False)
-    net = instantiate(config.net)
+    net = build_net(config.net)
     if config.init_from is not None:
         start_from(net, config.init_from)
     parts = {key: instantiate(config[key]) for key in ("loss", "optimizer", "schedule")}
@@ -44,12 +47,14 @@ def build_model(config: DictConfig) -> SRModel:
         parts["adversary"] = instantiate(config.adversary)(instantiate(config.discriminator))
     metrics = {name: instantiate(node) for name, node in config.metric.items()}
     model = cast(SRModel, instantiate(config.model)(net, metrics=metrics, **parts))
-    model.config_text = OmegaConf.to_yaml(config, resolve=True)
+    model.seed = int(config.seed)
+    model.config_text = redacted(OmegaConf.to_yaml(config, resolve=True))
     return model
 
 
 def build_tester(config: DictConfig, net: SRNet, *, inference: Inference) -> tuple[SRModel, list[str]]:
     """A net that is measured and not trained, and what can not be measured for want of weights."""
+    refuse_absent_devices(config)
     metrics, notes = {}, []
     for name, node in config.metric.items():
         try:
@@ -64,6 +69,7 @@ def build_tester(config: DictConfig, net: SRNet, *, inference: Inference) -> tup
 
 def build_trainer(config: DictConfig, run_dir: Path, *, model: SRModel) -> pl.Trainer:
     """The Trainer with its callbacks and loggers, all writing into the run's folder."""
+    refuse_absent_devices(config)
     note = f"x{config.scale}" + (", demo run" if config.data.demo else "")
     supplied: dict[str, dict[str, Any]] = {
         "checkpoints": {"folder": run_dir / "checkpoints"},
@@ -71,27 +77,75 @@ def build_trainer(config: DictConfig, run_dir: Path, *, model: SRModel) -> pl.Tr
         "health": {"folder": run_dir / "images", "net_name": config.name, "note": note},
     }
     quieten_lightning()
-    callbacks = [Speed()]
+    callbacks = [Speed(), Stopping()]
     for name, node in config.callbacks.items():
         made = instantiate(node)
         callbacks.append(made(**supplied[name]) if name in supplied else made)
     # A model that steps by itself clips and accumulates by itself, and Lightning refuses to do it for it.
     alone = {} if model.automatic_optimization else {"accumulate_grad_batches": 1, "gradient_clip_val": None}
-    trainer = cast(
-        pl.Trainer,
-        instantiate(
-            config.trainer,
-            **alone,
-            precision=choose_precision(config.precision, accelerator=config.trainer.accelerator),
-            callbacks=callbacks,
-            logger=build_loggers(config, run_dir) or False,
-            default_root_dir=str(run_dir),
-        ),
-    )
+    loggers = build_loggers(config, run_dir)
+    try:
+        trainer = cast(
+            pl.Trainer,
+            instantiate(
+                config.trainer,
+                **alone,
+                precision=choose_precision(config.precision, accelerator=config.trainer.accelerator),
+                callbacks=callbacks,
+                plugins=[WholeFiles()],
+                logger=loggers or False,
+                default_root_dir=str(run_dir),
+            ),
+        )
+    except InstantiationException as error:
+        if isinstance(error.__cause__, ValueError | TypeError | ImportError):
+            raise ValueError(
+                f"trainer: {error.__cause__}"
+            ) from error  # Lightning's words, meant for the user
+        raise
     if not model.automatic_optimization and isinstance(trainer.strategy, DDPStrategy):
         # Each backward pass reaches one of two nets: without this DDP waits for the other's gradients.
         trainer.strategy._ddp_kwargs["find_unused_parameters"] = True
     return trainer
+
+
+def refuse_absent_devices(config: DictConfig) -> None:
+    """Compare what is asked for with what this machine has, in words that say what to do.
+
+    Raises:
+        ValueError: If a device is not there, or not able to train in the precision.
+    """
+    accelerator, devices = config.trainer.accelerator, config.trainer.devices
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    cpu = accelerator == "cpu" or (
+        accelerator == "auto" and not there and not torch.backends.mps.is_available()
+    )
+    if accelerator in ("gpu", "cuda") and not there and not torch.backends.mps.is_available():
+        built = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "for the CPU only"
+        raise ValueError(
+            f"trainer.accelerator={accelerator}: torch finds no GPU here (it was built {built}; "
+            "nvidia-smi tells whether the driver finds one): trainer=cpu, or trainer=auto for what there is"
+        )
+    numbers = list(devices) if isinstance(devices, ListConfig) else []
+    if (
+        there
+        and not cpu
+        and (max(numbers, default=-1) >= there or (isinstance(devices, int) and devices > there))
+    ):
+        every = "0" if there == 1 else f"0 to {there - 1}"
+        raise ValueError(
+            f"trainer.devices={devices}: there are {there} GPUs here, numbers {every}; "
+            "trainer.devices=auto takes all of them"
+        )
+    strategy, known = config.trainer.strategy, ["auto", *StrategyRegistry.available_strategies()]
+    if isinstance(strategy, str) and strategy not in known:
+        raise ValueError(
+            f"trainer.strategy={strategy}: there is no such one; ddp is for several GPUs, else auto"
+        )
+    if cpu and str(strategy).startswith(("fsdp", "deepspeed")):
+        raise ValueError(f"trainer.strategy={strategy} needs GPUs; on the CPU choose ddp or auto")
+    if config.precision == "16-mixed" and cpu:
+        raise ValueError("precision=16-mixed needs a GPU; on the CPU choose bf16-mixed, 32-true or auto")
 
 
 def quieten_lightning() -> None:
@@ -126,7 +180,7 @@ def build_loggers(config: DictConfig, run_dir: Path) -> list[Logger]:
                 f'pip install "sr-experiments[{name}]"'
             ) from error
         if name != "csv":
-            logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))
+            logger.log_hyperparams(redacted_all(OmegaConf.to_container(config, resolve=True)))
         loggers.append(logger)
     return loggers
 

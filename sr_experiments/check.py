@@ -16,6 +16,7 @@ from sr_experiments.config import root_keys, value_problems
 from sr_experiments.signature import Module, UnknownTarget, class_fields, find_signature
 
 _HYDRA_KEYS = {"_target_", "_partial_", "_recursive_", "_convert_", "_args_"}
+_BUILT = ("task", "model", "net", "loss", "data", "degradation", "optimizer", "schedule", "trainer")
 _SEQUENCES = {"Sequence", "list", "List", "tuple", "Tuple", "Iterable", "Collection", "set"}
 _MAPPINGS = {"Mapping", "dict", "Dict", "MutableMapping"}
 _PLAIN: dict[str, tuple[type, ...]] = {
@@ -55,6 +56,12 @@ def check(config: DictConfig) -> None:
         except OmegaConfBaseException as error:
             raise ValueError(str(error).splitlines()[0]) from error
         assert isinstance(plain, dict)
+        problems += [
+            f"{key}: there is no _target_ in it, so nothing says which class is built; "
+            f"conf/{key}/*.yaml are examples"
+            for key in _BUILT
+            if plain[key] and not (isinstance(plain[key], dict) and "_target_" in plain[key])
+        ]
         found = _walk("", plain)
         # What stands in two places by interpolation (data.degradation is ${degradation}) is told once.
         problems += [
@@ -122,7 +129,9 @@ def _check_value(path: str, value: Any, annotation: ast.expr | None, module: Mod
             return wrong or [text for inner, e in entries for text in _check_fields(inner, e, *fields)]
     if not _accepts(annotation, value, module):
         assert annotation is not None
-        return [f"{path}={_shown(value)}: must be {_wanted(annotation, value, module)}"]
+        text = isinstance(value, int | float) and _accepts(annotation, "", module)
+        hint = f"; as text: \"{path}='...'\" with both kinds of quotes" if text else ""
+        return [f"{path}={_shown(value)}: must be {_wanted(annotation, value, module)}{hint}"]
     return []
 
 
@@ -136,7 +145,9 @@ def _wanted(annotation: ast.expr, value: Any, module: Module) -> str:
         options = inner.elts if isinstance(inner, ast.Tuple) else [inner]
         choices = [str(option.value) for option in options if isinstance(option, ast.Constant)]
         return f"one of {', '.join(choices)}.{nearest(str(value), choices)}"
-    return f"{ast.unparse(annotation)}, not {type(value).__name__}"
+    kinds = sorted({type(entry).__name__ for entry in value}) if isinstance(value, list) else []
+    of = f" of {' and '.join(kinds)}" if kinds else ""
+    return f"{ast.unparse(annotation)}, not {type(value).__name__}{of}"
 
 
 def _check_fields(

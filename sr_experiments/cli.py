@@ -21,6 +21,7 @@ from sr_experiments.check import check
 from sr_experiments.config import register
 from sr_experiments.mistakes import composition_message, user_message
 from sr_experiments.paths import conf_dir
+from sr_experiments.secret import redacted, watch_logs
 
 register()
 _failures: list[Exception] = []
@@ -28,7 +29,9 @@ _failures: list[Exception] = []
 
 @hydra.main(config_path=str(conf_dir()), config_name="config", version_base="1.3")
 def _app(config: DictConfig) -> None:
+    watch_logs()
     try:
+        _clean(Path(HydraConfig.get().runtime.output_dir) / ".hydra")
         check(config)
         task = instantiate(config.task)  # imported only now: Lightning takes seconds
         task(config, Path(HydraConfig.get().runtime.output_dir))
@@ -37,12 +40,24 @@ def _app(config: DictConfig) -> None:
         _failures.append(error)
 
 
+def _clean(folder: Path) -> None:
+    """Hydra has written down what was typed, passwords too."""
+    for path in folder.glob("*.yaml"):
+        text = path.read_text(encoding="utf-8")
+        if redacted(text) != text:
+            path.write_text(redacted(text), encoding="utf-8")
+
+
 def main() -> None:
     """Run the program and exit."""
     if sys.argv[1:] == ["--version"]:
         print(f"sr_experiments {sr_experiments.__version__}")
         return
-    sys.argv[1:] = as_hydra_takes(sys.argv[1:])
+    try:
+        sys.argv[1:] = as_hydra_takes(sys.argv[1:])
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing: one place decides what is shown
     _failures.clear()
     try:

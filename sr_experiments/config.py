@@ -4,12 +4,29 @@ Nothing heavy is imported here, so that ``--help`` and a typo are answered at on
 """
 
 import math
+import re
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
+_ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
+# The least that numbers of libraries' classes may be, which say it late or not at all.
+_AT_LEAST = {
+    "trainer.max_epochs": -1,
+    "trainer.accumulate_grad_batches": 1,
+    "trainer.check_val_every_n_epoch": 1,
+    "trainer.log_every_n_steps": 1,
+    "trainer.gradient_clip_val": 0,
+    "trainer.num_nodes": 1,
+    "optimizer.lr": 0,
+    "optimizer.eps": 0,
+    "optimizer.weight_decay": 0,
+    "optimizer.momentum": 0,
+}
+_LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches")
 PRECISIONS = ("auto", "32-true", "64-true", "bf16-mixed", "16-mixed")
 
 
@@ -62,7 +79,66 @@ def value_problems(config: DictConfig) -> list[str]:
         problems.append(f"seed={config.seed}: must be 0 or more")
     if config.precision not in PRECISIONS:
         problems.append(f"precision={config.precision}: choose one of {', '.join(PRECISIONS)}")
-    return problems + _adversarial_problems(config)
+    return problems + _number_problems(config) + _trainer_problems(config) + _adversarial_problems(config)
+
+
+def _plain(config: DictConfig, key: str) -> Any:
+    """A value where there is one that can be resolved; the rest of the check tells of the others."""
+    try:
+        return OmegaConf.select(config, key)
+    except OmegaConfBaseException:
+        return None
+
+
+def _number_problems(config: DictConfig) -> list[str]:
+    """Numbers out of their range; one of a wrong type is told by its signature."""
+    problems = []
+    for key, least in _AT_LEAST.items():
+        value = _plain(config, key)
+        if isinstance(value, int | float) and not (value >= least and math.isfinite(value)):
+            more = " (-1: without end)" if least < 0 else ""
+            problems.append(f"{key}={value}: must be {least} or more{more}")
+    betas = _plain(config, "optimizer.betas")
+    if isinstance(betas, ListConfig):
+        wrong = [one for one in betas if isinstance(one, int | float) and not 0 <= one < 1]
+        problems += [
+            f"optimizer.betas={list(betas)}: {one} must be 0 or more and less than 1" for one in wrong
+        ]
+    return problems
+
+
+def _trainer_problems(config: DictConfig) -> list[str]:
+    """What Lightning refuses late, or would take and then not do."""
+    problems = []
+    accelerator, devices = (_plain(config, f"trainer.{key}") for key in ("accelerator", "devices"))
+    if isinstance(accelerator, str) and accelerator not in _ACCELERATORS:
+        problems.append(f"trainer.accelerator={accelerator}: choose one of {', '.join(_ACCELERATORS)}")
+    number = isinstance(devices, int) and not isinstance(devices, bool) and (devices > 0 or devices == -1)
+    listed = re.fullmatch(r"\d+(,\d+)*", str(devices).strip("[]").replace(" ", ""))
+    if devices is not None and devices != "auto" and not number and not (listed and devices != 0):
+        problems.append(
+            f"trainer.devices={devices}: must be auto, a number of devices, or a list of GPUs such as [0,1]"
+        )
+    if isinstance(devices, ListConfig) and accelerator == "cpu":
+        problems.append(
+            f"trainer.devices={devices}: a list names GPUs; on the CPU it is a number of processes"
+        )
+    if _plain(config, "trainer.fast_dev_run"):
+        problems.append(
+            "trainer.fast_dev_run leaves nothing to test; a short run is trainer.max_epochs=1 "
+            "data.steps_per_epoch=1"
+        )
+    problems += [
+        f"trainer.{key}=0: nothing would be done; leave it away"
+        for key in _LIMITS
+        if _plain(config, f"trainer.{key}") == 0
+    ]
+    length = _plain(config, "trainer.max_time")
+    if isinstance(length, str) and not re.fullmatch(r"\d+:\d\d:\d\d:\d\d", length.strip()):
+        problems.append(
+            f"trainer.max_time={length}: must be DD:HH:MM:SS, such as 00:08:00:00 for eight hours"
+        )
+    return problems
 
 
 def _adversarial_problems(config: DictConfig) -> list[str]:

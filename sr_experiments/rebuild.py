@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from torch import Tensor
 
 from sr_experiments import nets
+from sr_experiments.imaging.shortage import is_shortage
 from sr_experiments.models.base import CHECKPOINT_KEY, count_parameters
 from sr_experiments.nets.base import SRNet
 from sr_experiments.nets.weights import WeightsMisfit, load_exactly, load_matching, read_state_dict
@@ -91,12 +92,43 @@ def _config_in(path: Path) -> DictConfig | None:
     if path.suffix != ".ckpt":
         return None
     content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    text = content.get(CHECKPOINT_KEY, {}).get("config") if isinstance(content, dict) else None
-    if not text:
+    entry = content.get(CHECKPOINT_KEY) if isinstance(content, dict) else None
+    text = entry.get("config") if isinstance(entry, dict) else None
+    if text is None or (isinstance(text, str) and not text):
         return None
-    saved = cast(DictConfig, OmegaConf.create(text))
-    _refuse_strange_code(path, OmegaConf.to_container(saved.net))
+    try:
+        saved = cast(DictConfig, OmegaConf.create(text))
+        net = OmegaConf.to_container(saved.net)
+    except Exception as error:  # whatever a text of anybody's makes YAML and OmegaConf raise
+        said = (str(error) or type(error).__name__).splitlines()[0]
+        raise ValueError(
+            f"{path}: the config of the run inside it can not be read: {said}; take another checkpoint of "
+            "the run, or save its weights as a plain file and give model= beside it"
+        ) from error
+    _refuse_strange_code(path, net)
     return saved
+
+
+def build_net(node: DictConfig) -> SRNet:
+    """The net that a config describes.
+
+    Raises:
+        ValueError: If its values do not make one, or it is none.
+    """
+    try:
+        net = instantiate(node)
+    except InstantiationException as error:
+        cause = error.__cause__
+        if not isinstance(cause, RuntimeError | ZeroDivisionError) or is_shortage(cause):
+            raise  # a ValueError of ours says it better
+        given = ", ".join(f"{key!s}={value}" for key, value in node.items() if not str(key).startswith("_"))
+        raise ValueError(f"net can not be built with {given}: {str(cause).splitlines()[0]}") from error
+    if not isinstance(net, SRNet):
+        raise ValueError(
+            f"net._target_={node.get('_target_')}: it makes a {type(net).__name__}, and a net is a class "
+            "derived from sr_experiments.nets.base.SRNet, which says what it must keep"
+        )
+    return net
 
 
 def _refuse_strange_code(path: Path, node: Any, *, root: bool = True) -> None:
@@ -163,7 +195,7 @@ def rebuild(
     for count in channels:
         at = config_at(config, checkpoint.config if checkpoint else None, scale=scale, channels=count)
         try:
-            net = cast(SRNet, instantiate(at.net))
+            net = build_net(at.net)
             if checkpoint is not None:
                 load_exactly(net, checkpoint.state, source=str(checkpoint.path))
             elif count_parameters(net):

@@ -83,7 +83,7 @@ MISTAKES = {
     "a precision": (["precision=fp8"], "precision=fp8: choose one of auto, 32-true"),
     "a scale of nothing": (["scale=0"], "scale=0: must be 1 or more"),
     "a negative seed": (["seed=-1"], "seed=-1: must be 0 or more"),
-    "a list where one is meant": (["net=rcan,edsr"], "key=[value1,value2]"),
+    "a list where one is meant": (["net=rcan,edsr"], "net=[rcan,edsr]"),
     "not an assignment": (["rcan"], "Error parsing override 'rcan'"),
     "a value that is needed": (["data=folder"], "data.root=??? needs a value: data.root=VALUE"),
 }

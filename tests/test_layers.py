@@ -35,6 +35,7 @@ MAY_IMPORT = {
         "callbacks",
         "config",
         "rebuild",
+        "secret",
     },
 }
 NEVER = {
@@ -48,7 +49,19 @@ NEVER = {
     "models": {"hydra", "omegaconf"},
     "prepare": {"pytorch_lightning", "hydra", "omegaconf"},
 }
-LIGHT = ["__init__", "__main__", "cli", "arguments", "config", "check", "signature", "mistakes", "paths"]
+LIGHT = [
+    "__init__",
+    "__main__",
+    "cli",
+    "arguments",
+    "continuing",
+    "secret",
+    "config",
+    "check",
+    "signature",
+    "mistakes",
+    "paths",
+]
 
 
 def imports(path: Path) -> Iterator[str]:

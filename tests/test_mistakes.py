@@ -72,7 +72,10 @@ def test_what_lightning_refuses() -> None:
 
 def test_a_missing_file_and_a_full_disk() -> None:
     assert user_message(FileNotFoundError("no run there")) == "no run there"
-    assert user_message(OSError(28, "No space left on device", "x.ckpt")) == "x.ckpt: No space left on device"
+    message = user_message(OSError(28, "No space left on device", "x.ckpt"))
+    assert message is not None
+    expected = "x.ckpt: No space left on device; make room, or write elsewhere: hydra.run.dir="
+    assert message.startswith(expected)
 
 
 USERS = {

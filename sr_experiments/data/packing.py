@@ -3,8 +3,9 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 from rich.console import Console
@@ -48,7 +49,13 @@ def open_or_build(
     fingerprint = fingerprint_of(items)
     if (found := _found(folder, fingerprint)) is not None:
         return found
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"decoded images can not be kept in {root} ({error.strerror}): name another place with "
+            "data.cache_dir=FOLDER, or choose data.cache=memory or none"
+        ) from error
     with alone(folder / "lock"):
         # Another rank or run may have built it while this one waited.
         if (found := _found(folder, fingerprint)) is not None:
@@ -56,7 +63,8 @@ def open_or_build(
         make_room(root, needed=needed, limit=limit, but=folder)
         _log.info("decoding %d images, once, into %s (%s)", len(items), folder, readable(needed))
         start = time.perf_counter()
-        length = write_pack(folder, decoded(items, read), fingerprint=fingerprint)
+        with closing(decoded(items, read)) as pairs:  # also where the disk is full, and nobody asks for more
+            length = write_pack(folder, pairs, fingerprint=fingerprint)
         _log.info(
             "decoded %d images (%s) in %.1f s", len(items), readable(length), time.perf_counter() - start
         )
@@ -83,7 +91,7 @@ def _found(folder: Path, fingerprint: str) -> Pack | None:
     return pack if pack.fingerprint == fingerprint else None
 
 
-def decoded(items: Sequence[Item], read: Callable[[Item], Pair]) -> Iterator[Pair]:
+def decoded(items: Sequence[Item], read: Callable[[Item], Pair]) -> Generator[Pair, None, None]:
     """Images in their order. Decoders leave the interpreter free, so threads decode.
 
     Args:

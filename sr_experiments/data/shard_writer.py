@@ -5,7 +5,8 @@ import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,8 +62,16 @@ def write_shards(
 
     Returns:
         What `shards.json` holds, and how many of the shards were written now.
+
+    Raises:
+        ValueError: If the address is none that can be written to.
     """
-    system, root = url_to_fs(url)
+    try:
+        system, root = url_to_fs(url)
+    except ImportError as error:
+        raise ValueError(f'{url}: {error}; pip install "sr-experiments[streaming]"') from error
+    except ValueError as error:  # of fsspec, which knows no such protocol
+        raise ValueError(f"task.shards={url}: {error}; give a folder, s3://, gs:// or https://") from error
     system.makedirs(root, exist_ok=True)
     shards, written = [], 0
     groups = list(_groups(images, sizes, cut=cut, channels=channels))
@@ -112,16 +121,17 @@ def _write(
     names: list[str] = []
     tiles: list[list[int]] = []
 
-    def pairs() -> Iterator[Pair]:
-        items = [images.items[index] for index in group]
-        for item, pair in zip(items, decoded(items, images.decode), strict=True):
+    items = [images.items[index] for index in group]
+
+    def cut_up(pairs: Iterable[Pair]) -> Iterator[Pair]:
+        for item, pair in zip(items, pairs, strict=True):
             for tile, (top, left) in _tiles(pair, cut):
                 names.append(item.name if tile.gt.shape == pair.gt.shape else f"{item.name}_{top}_{left}")
                 tiles.append(list(tile.gt.shape[:2]))
                 yield tile
 
-    with tempfile.TemporaryDirectory() as temporary:
-        length = write_pack(Path(temporary), pairs(), fingerprint=fingerprint)
+    with tempfile.TemporaryDirectory() as temporary, closing(decoded(items, images.decode)) as pairs:
+        length = write_pack(Path(temporary), cut_up(pairs), fingerprint=fingerprint)
         (pixels,) = Path(temporary).glob("*.bin")
         entry = {
             "fingerprint": fingerprint,

@@ -26,6 +26,8 @@ from sr_experiments.data.windows import Windows
 
 LIST = "shards.json"
 SHARD_FORMAT = 1
+_KEYS = ("scale", "channels", "lq")
+_SHARD_KEYS = ("name", "file", "bytes", "hash", "index_hash", "names", "sizes")
 PAIRS = "pairs"
 """What the lq of pairs is made by: it is the task itself."""
 
@@ -117,8 +119,17 @@ def _read_list(url: str) -> dict[str, Any]:
         content = json.loads(system.cat_file(f"{root}/{LIST}"))
         if content["format"] != SHARD_FORMAT or not content["shards"]:
             raise ValueError(f"format {content['format']} with {len(content['shards'])} shards")
+        absent = [key for key in _KEYS if key not in content]
+        absent += [key for shard in content["shards"] for key in _SHARD_KEYS if key not in shard]
+        if absent:
+            raise ValueError(f"{absent[0]} is not in it")
     except ImportError as error:
         raise ValueError(f'{url}: {error}; pip install "sr-experiments[streaming]"') from error
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"{url}: there is no {LIST} in it, so it is no set in shards; "
+            "task=prepare data=... shards=URL writes it"
+        ) from error
     except Exception as error:  # each file system has errors of its own
         raise ValueError(
             f"{url}/{LIST} can not be read ({type(error).__name__}: {error}); "

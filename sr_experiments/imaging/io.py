@@ -14,6 +14,8 @@ What is defined, so that no file is silently read as something else:
 - The content decides about the format, not the suffix. Bytes behind an image's end are not looked at.
 - What is cut short or fails its checksum is refused (`whole`). Only PNG has checksums throughout: bytes that
   were changed in the middle of a JPEG, a WebP, a BMP or an uncompressed TIFF are pixels like any others.
+- A file that announces more pixels than Pillow's limit (179 million) is refused before anything is decoded,
+  as one that would fill the memory. The environment variable SR_MAX_IMAGE_PIXELS sets another limit.
 - Colour profiles are ignored, as by everyone else whose numbers stand in a table.
 """
 
@@ -95,6 +97,7 @@ def read_image(path: Path) -> np.ndarray:
         if tiff.is_tiff(path):
             return np.ascontiguousarray(tiff.read(path))
         with Image.open(path, formats=FORMATS) as image:
+            modes.check_size(image.height, image.width)
             _refuse_animation(image)
             orientation = orientation_of(image, path=path)
             if image.format == "PNG":
@@ -116,6 +119,7 @@ def image_shape(path: Path) -> tuple[int, int, int]:
         if tiff.is_tiff(path):
             return tiff.image_shape(path)
         with Image.open(path, formats=FORMATS) as image:
+            modes.check_size(image.height, image.width)
             _refuse_animation(image)
             turned = is_turned(orientation_of(image, path=path))
             height, width = (image.width, image.height) if turned else (image.height, image.width)
@@ -134,6 +138,7 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         if path.stat().st_size == 0:
             raise ValueError("the file is empty")
+        modes.apply_limit()
         yield
     except FileNotFoundError as error:
         where = f": it is a link to {path.readlink()}, which is not there" if path.is_symlink() else ""
@@ -141,7 +146,8 @@ def _explained(path: Path) -> Iterator[None]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(
             f"cannot read the image {path}: {error}; cut it into smaller images, or raise "
-            "PIL.Image.MAX_IMAGE_PIXELS if you trust it"
+            f"PIL.Image.MAX_IMAGE_PIXELS (from outside: the environment variable {modes.LIMIT}) if you "
+            "trust it"
         ) from error
     except UnidentifiedImageError as error:
         raise ValueError(

@@ -1,10 +1,13 @@
-"""From Pillow's modes to grey or RGB of 8 or 16 bit."""
+"""From Pillow's modes to grey or RGB of 8 or 16 bit, and how many pixels a file may announce."""
+
+import os
 
 import numpy as np
 from PIL import Image
 
 GREY_MODES = ("1", "L", "LA", "La")
 RGB_MODES = ("RGB", "RGBA", "RGBX", "P", "PA", "CMYK", "YCbCr")
+LIMIT = "SR_MAX_IMAGE_PIXELS"  # the environment variable
 
 
 def pixels(image: Image.Image) -> np.ndarray:
@@ -38,12 +41,38 @@ def bands(image: Image.Image) -> int:
     )
 
 
-def check_size(height: int, width: int) -> None:
-    """Refuse what Pillow would refuse to open, for the files that Pillow does not open.
+def apply_limit() -> None:
+    """Hand the user's limit on the pixels of a file to Pillow, where the environment names one.
+
+    For the whole process, and it stays: images are opened by several threads at once.
 
     Raises:
-        Image.DecompressionBombError: If there are more pixels than twice Pillow's limit, as Pillow has it.
+        ValueError: If what it names is no number of pixels.
     """
-    limit = Image.MAX_IMAGE_PIXELS
-    if limit is not None and height * width > 2 * limit:
-        raise Image.DecompressionBombError(f"{height * width} pixels exceed the limit of {2 * limit}")
+    if (given := _limit_given()) is not None:
+        Image.MAX_IMAGE_PIXELS = given
+
+
+def check_size(height: int, width: int) -> None:
+    """Refuse what Pillow would refuse to open, for the files that Pillow does not open, or opens with a word.
+
+    Raises:
+        Image.DecompressionBombError: If there are more pixels than the user's limit; where there is none,
+            more than twice Pillow's, as Pillow has it.
+    """
+    limit = _limit_given()
+    if limit is None and Image.MAX_IMAGE_PIXELS is not None:
+        limit = 2 * Image.MAX_IMAGE_PIXELS
+    if limit is not None and height * width > limit:
+        raise Image.DecompressionBombError(f"{height * width} pixels exceed the limit of {limit}")
+
+
+def _limit_given() -> int | None:
+    text = os.environ.get(LIMIT, "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise ValueError(
+            f"{LIMIT}={text} is no number of pixels; give a whole one, such as {LIMIT}=400000000"
+        )
+    return int(text)

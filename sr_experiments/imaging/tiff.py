@@ -4,10 +4,13 @@ Pillow decodes the rest as far as it holds it faithfully: 8 bit and less, grey o
 of libtiff. Which of the two, or neither, is known from the header.
 """
 
+import lzma
 import math
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -29,6 +32,14 @@ MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")  # either byte order, T
 ORIENTATION_TAG = 274
 ASSOCIATED = EXTRASAMPLE.ASSOCALPHA  # colours are multiplied with it
 ALPHA = (ASSOCIATED, EXTRASAMPLE.UNASSALPHA)
+# How many times as large what is compressed can become.
+SWELLING: dict[int, int] = {
+    COMPRESSION.ADOBE_DEFLATE: 1032,
+    COMPRESSION.DEFLATE: 1032,
+    COMPRESSION.PIXTIFF: 1032,
+    COMPRESSION.LZMA: 7200,
+}
+HARMLESS = 2**28  # bytes
 PLAIN = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB)
 PILLOW_BANDS: dict[int, int] = {
     PHOTOMETRIC.MINISWHITE: 1,
@@ -68,7 +79,13 @@ def read(path: Path) -> np.ndarray:
     with TiffFile(path) as file:
         page = _checked_page(file)
         if _by_tifffile(page):
-            return upright(_read_page(page), orientation=_orientation(page))
+            try:
+                _check_segments(file, page)
+                return upright(_read_page(page), orientation=_orientation(page))
+            except (ValueError, OSError, MemoryError):
+                raise
+            except Exception as error:  # zlib's, lzma's, zstd's or imagecodecs' own kind
+                raise OSError(str(error) or repr(error)) from error
         _bands_of_pillow(path, page)
     with _opened_by_pillow(path) as image:  # which turns it upright itself
         return modes.pixels(image)
@@ -92,7 +109,8 @@ def _checked_page(file: TiffFile) -> TiffPage:
         )
     if not all(isinstance(side, int) and side > 0 for side in (page.imagelength, page.imagewidth)):
         raise ValueError("its header is broken")
-    modes.check_size(page.imagelength, page.imagewidth)
+    # Bands beyond four, which the largest pixel of Pillow's has, count as further pixels.
+    modes.check_size(page.imagelength, page.imagewidth * max(1, math.ceil(page.samplesperpixel / 4)))
     # Both decoders take what is not there for black.
     needed = math.prod(page.chunked)
     segments = zip(page.dataoffsets, page.databytecounts, strict=False)
@@ -155,6 +173,35 @@ def _bands_of_pillow(path: Path, page: TiffPage) -> int:
         f"{samples} samples of {bits} bits in {compression} compression take the package imagecodecs: "
         "install it, or save the image uncompressed"
     )
+
+
+def _check_segments(file: TiffFile, page: TiffPage) -> None:
+    """Look at what tifffile would take as it is: a part of a tile, and data that swell beyond all bounds.
+
+    Of a tile at the edge it is content with the part inside the image, which is also where a file may have
+    been cut. And it decompresses a strip to its end, whatever size was announced.
+
+    Raises:
+        ValueError: If there is either.
+    """
+    end = file.filehandle.size
+    segments = [pair for pair in zip(page.dataoffsets, page.databytecounts, strict=False) if pair[1] > 0]
+    if page.is_tiled and (short := sum(offset + count > end for offset, count in segments)):
+        raise ValueError(
+            f"it is cut short: {short} of its {len(segments)} tiles are not all there; fetch it again"
+        )
+    announced = math.prod(page.chunks) * page.bitspersample // 8
+    for offset, count in segments:
+        if count * SWELLING.get(page.compression, 0) > HARMLESS:
+            file.filehandle.seek(offset)
+            unpacker: Any = (
+                lzma.LZMADecompressor() if page.compression == COMPRESSION.LZMA else zlib.decompressobj()
+            )
+            if len(unpacker.decompress(file.filehandle.read(count), 2 * announced + 1)) > 2 * announced:
+                raise ValueError(
+                    f"a strip or tile of it is more than twice as large as the {announced} bytes that its "
+                    "header announces; save it again with another program"
+                )
 
 
 @contextmanager

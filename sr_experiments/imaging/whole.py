@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from sr_experiments.imaging import modes
 from sr_experiments.imaging.png16 import SIGNATURE
 
 COLOUR_TYPE = 25  # where it stands in a PNG
@@ -29,7 +30,7 @@ def check_png(path: Path) -> None:
         ValueError: If one is wrong, the file ends early, or it does not begin with its header.
     """
     content = memoryview(path.read_bytes())
-    at, name, palette = len(SIGNATURE), b"", False
+    at, name, palette, pixels = len(SIGNATURE), b"", False, False
     while name != b"IEND":
         if at + 12 > len(content):
             raise ValueError("it is cut short: its end (the chunk IEND) is missing; fetch it again")
@@ -41,9 +42,12 @@ def check_png(path: Path) -> None:
             raise ValueError(f"it is cut short in its chunk {_readable(name)}; fetch it again")
         if zlib.crc32(content[at + 4 : after - 4]) != struct.unpack_from(">I", content, after - 4)[0]:
             raise ValueError(f"it was damaged: the checksum of its chunk {_readable(name)} is wrong")
-        at, palette = after, palette or name == b"PLTE"
+        pixels = pixels or name == b"IDAT"
+        at, palette = after, palette or (name == b"PLTE" and not pixels)
     if content[COLOUR_TYPE] == INDEXED and not palette:
-        raise ValueError("its palette (the chunk PLTE) is missing, so its colours are not known")
+        raise ValueError(
+            "its palette (the chunk PLTE) is missing before its pixels, so its colours are not known"
+        )
 
 
 def _readable(name: bytes) -> str:
@@ -55,7 +59,7 @@ def check_jpeg(path: Path, pixels: np.ndarray, *, start: int) -> None:
 
     Args:
         path: The file.
-        pixels: (H, W, C) as they are stored.
+        pixels: (H, W, C) as they are stored, by `modes.pixels`.
         start: Where in the file the header ends; 0 where that is not known, and nothing is looked at.
 
     Raises:
@@ -69,11 +73,7 @@ def check_jpeg(path: Path, pixels: np.ndarray, *, start: int) -> None:
         raise ValueError("it is cut short: the mark at its end is missing; fetch it again")
     # Grey at the end may be in the picture. If it was painted, further data become pixels in its place.
     if (pixels[-1, -1] == GREY).all():
-        filled = content[:end] + FURTHER + END_OF_JPEG
-        if not np.array_equal(_decoded(filled), _decoded(content)):
-            raise ValueError("its data end before its pixels do; fetch it again")
-
-
-def _decoded(content: bytes) -> np.ndarray:
-    with Image.open(io.BytesIO(content), formats=("JPEG",)) as image:
-        return np.array(image)
+        filled = io.BytesIO(content[:end] + FURTHER + END_OF_JPEG)
+        with Image.open(filled, formats=("JPEG",)) as image:
+            if not np.array_equal(modes.pixels(image), pixels):
+                raise ValueError("its data end before its pixels do; fetch it again")

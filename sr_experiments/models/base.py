@@ -59,6 +59,7 @@ class SRModel(LightningModule):
     Attributes:
         batches: Batches trained so far, counted once per batch whatever the number of optimizers. Sampling
             continues from it, so it is in the checkpoint.
+        seed: Of the run.
         config_text: The resolved config as YAML; stored in every checkpoint so that it can be rebuilt from.
         results: After a test: data set -> metric -> mean over images, and the same under ``bicubic``.
         image_rows: After a test: the same per image, on every rank.
@@ -79,6 +80,7 @@ class SRModel(LightningModule):
         # Its own copy of the net, never trained itself: the keys ema.* of a checkpoint are a net's.
         self.ema = copy.deepcopy(net).requires_grad_(False).eval() if self.averaging is not None else None
         self.batches = 0
+        self.seed = 0
         self.config_text = ""
         self.results: dict[str, dict[str, Any]] = {}
         self.image_rows: list[dict[str, Any]] = []
@@ -215,6 +217,7 @@ class SRModel(LightningModule):
             "config": self.config_text,
             "batches": self.batches,
             "average_steps": self.averaging.steps if self.averaging is not None else 0,
+            "logged_rows": sum(int(getattr(logger, "rows", 0)) for logger in self._loggers()),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -223,6 +226,17 @@ class SRModel(LightningModule):
         self.batches = ours["batches"]
         if self.averaging is not None:
             self.averaging.steps = ours["average_steps"]
+
+    def _loggers(self) -> list[Any]:
+        return list(self._trainer.loggers) if self._trainer is not None else []
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Numbers that a net draws by itself (dropout, stochastic depth) follow from the batch's number.
+
+        A run that continues has then the ones that it would have had.
+        """
+        number = (self.batches * self.trainer.world_size + self.trainer.global_rank) & (2**32 - 1)
+        torch.manual_seed((self.seed * 2**32 + number) & (2**63 - 1))
 
     def collect_notes(self) -> list[str]:
         """What any part of the model has to tell the reader of the results."""

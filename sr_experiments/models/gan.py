@@ -14,13 +14,12 @@ import torch
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.optim.lr_scheduler import LRScheduler
 
 from sr_experiments.losses.adversary import Adversary, Pair
 from sr_experiments.losses.weighted import WeightedSum
 from sr_experiments.metrics.base import ImageMetric
 from sr_experiments.models.freeze import frozen
-from sr_experiments.models.guard import Guard
 from sr_experiments.models.restoration import RestorationModel
 from sr_experiments.models.schedule import Schedule
 from sr_experiments.models.shares import Terms, gradient_norms, shares
@@ -89,6 +88,7 @@ class GANModel(RestorationModel):
             ema=ema,
             layer_rates=layer_rates,
             clip_by_rate=clip_by_rate,
+            max_skipped=max_skipped,
             metrics=metrics,
         )
         _refuse_less_than_one(discriminator_steps=discriminator_steps, generator_every=generator_every)
@@ -103,7 +103,6 @@ class GANModel(RestorationModel):
         self.discriminator_steps, self.generator_every = discriminator_steps, generator_every
         self.accumulate_grad_batches = accumulate_grad_batches
         self.gradient_clip_val, self.gradient_clip_algorithm = gradient_clip_val, gradient_clip_algorithm
-        self.guard = Guard(max_skipped=max_skipped)
         self.watch = Watch()
         self._window: list[Pair] = []  # of this step, where the discriminator moves more than once
         self._norms: dict[str, Tensor] = {}  # of this step's gradients, to be logged
@@ -135,6 +134,8 @@ class GANModel(RestorationModel):
             self._discriminator_backward(pair)
         if self.batches % self.accumulate_grad_batches == 0:
             self._end_step(turn=turn, plays=plays)
+        for optimizer, suffix in zip(self._optimizers(), ("", "_discriminator"), strict=True):
+            self.log(f"train/learning_rate{suffix}", optimizer.param_groups[0]["lr"])
 
     def _begin_step(self) -> None:
         for optimizer in self._optimizers():
@@ -220,19 +221,13 @@ class GANModel(RestorationModel):
         """The gradient is whole, unscaled and the same on all devices: judge it, clip it."""
         of_net = optimizer is self._optimizers()[0].optimizer
         side = _GENERATOR if of_net else _DISCRIMINATOR
-        parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm([cast(Tensor, p.grad) for p in parameters])
-        if not bool(norm.isfinite()):
-            kept = self.trainer.checkpoint_callback
-            saved = getattr(kept, "last_model_path", "") or getattr(kept, "best_model_path", "")
-            scaled = self._scaler is not None
-            self.guard.bad(side, batches=self.batches, norm=norm, scaled=scaled, checkpoint=saved)
-            optimizer.zero_grad()  # without gradients a step changes nothing
+        norm = self._judge(side, optimizer, scaled=self._scaler is not None)
+        if norm is None:
             return
-        self.guard.good(side)
         if self._measures:
             self._norms[f"health/{side}_norm"] = norm
             self.watch.saw(**{f"{side}_norm": float(norm)})
+        parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         if self.gradient_clip_val and self.gradient_clip_algorithm == "norm":
             torch.nn.utils.clip_grads_with_norm_(parameters, self.gradient_clip_val, norm)
         elif self.gradient_clip_val:
@@ -256,7 +251,7 @@ class GANModel(RestorationModel):
 
     def collect_notes(self) -> list[str]:
         """What the reader of the results must know of the game as well."""
-        return super().collect_notes() + self.guard.notes + self.watch.notes
+        return super().collect_notes() + self.watch.notes
 
     # ---- optimizers
 
@@ -278,20 +273,12 @@ class GANModel(RestorationModel):
             waits = (side == _DISCRIMINATOR and not plays) or self.guard.skipped(side)
             if schedule.interval == "step" and not waits:
                 scheduler.step()
-        for optimizer, suffix in zip(self._optimizers(), ("", "_discriminator"), strict=True):
-            self.log(f"train/learning_rate{suffix}", optimizer.param_groups[0]["lr"])
 
     def on_train_epoch_end(self) -> None:
         """Advance the schedules that count epochs."""
         for schedule, scheduler, side in self._schedulers():
-            if schedule.interval != "epoch" or (
-                side == _DISCRIMINATOR and not self.adversary.plays(self.step)
-            ):
-                continue
-            if not isinstance(scheduler, ReduceLROnPlateau):
-                scheduler.step()
-            elif schedule.monitor in self.trainer.callback_metrics:
-                scheduler.step(float(self.trainer.callback_metrics[schedule.monitor]))
+            if side == _GENERATOR or self.adversary.plays(self.step):
+                schedule.end_epoch(scheduler, self.trainer)
 
     def _schedulers(self) -> list[tuple[Schedule, LRScheduler, str]]:
         made = cast(list[LRScheduler], self.lr_schedulers())

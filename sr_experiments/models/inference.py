@@ -1,48 +1,145 @@
 """How a whole image goes through a net: padded to what it needs; in tiles, in eight orientations if asked."""
 
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable
+from typing import cast
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from sr_experiments.imaging.ensemble import run_ensemble
 from sr_experiments.imaging.pad import run_padded
+from sr_experiments.imaging.shortage import is_shortage
 from sr_experiments.imaging.tile import run_tiled
 from sr_experiments.nets.base import SRNet
 
+_log = logging.getLogger(__name__)
+_KEPT = 64  # pixels of the part of a tile that is kept, at least: below it most of the work is context
 
-@dataclass(frozen=True, kw_only=True)
-class Inference:
+
+class Inference(nn.Module):
     """Calls a net on images of any size.
 
-    Attributes:
+    Where memory does not hold an image, it is restored in tiles, the largest that memory holds, and so are
+    the images after it: that is told once, and noted. (A module, so that a model finds its notes.)
+
+    Args:
         self_ensemble: Mean over the eight flips and quarter turns (geometric self-ensemble,
             arXiv:1707.02921): tables mark it by a plus behind the net's name. Eight times the work.
         tile: Largest side of what the net gets at once, in pixels of `lq`; None: the whole image. Bounds
             memory.
         tile_overlap: Pixels of `lq` that a tile sees beyond its part. With as many as the net's receptive
             field reaches, the result is that of the whole image.
+
+    Attributes:
+        notes: What a reader of the results has to know: that memory was too small for what was asked.
     """
 
-    self_ensemble: bool = False
-    tile: int | None = None
-    tile_overlap: int = 32
+    def __init__(
+        self, *, self_ensemble: bool = False, tile: int | None = None, tile_overlap: int = 32
+    ) -> None:
+        """Nothing has run out yet."""
+        super().__init__()
+        self.self_ensemble = self_ensemble
+        self.tile = tile
+        self.tile_overlap = tile_overlap
+        self.notes: list[str] = []
+        self._held = tile  # the largest tiles that memory held so far; None: whole images
+
+    def options(self) -> dict[str, bool | int | None]:
+        """What was asked for."""
+        return {"self_ensemble": self.self_ensemble, "tile": self.tile, "tile_overlap": self.tile_overlap}
 
     def __call__(self, net: SRNet, lq: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, sH, sW)."""
+        return cast(Tensor, super().__call__(net, lq))
+
+    def forward(self, net: SRNet, lq: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, sH, sW).
+
+        Raises:
+            RuntimeError: If memory does not hold the smallest tile either.
+        """
 
         def padded(image: Tensor) -> Tensor:
             return run_padded(net, image, scale=net.scale, multiple_of=net.multiple_of, minimum=net.minimum)
 
-        def tiled(image: Tensor) -> Tensor:
-            if self.tile is None:
+        def tiled(image: Tensor, tile: int | None) -> Tensor:
+            if tile is None:
                 return padded(image)
             return run_tiled(
                 padded,
                 image,
                 scale=net.scale,
-                tile=self.tile,
+                tile=tile,
                 overlap=self.tile_overlap,
                 multiple_of=net.multiple_of,
             )
 
-        return run_ensemble(tiled, lq) if self.self_ensemble else tiled(lq)
+        smallest = 2 * self.tile_overlap + max(_KEPT, 2 * net.multiple_of, net.minimum)
+
+        def restored(image: Tensor) -> Tensor:
+            return self._as_memory_allows(tiled, image, smallest=smallest)
+
+        return run_ensemble(restored, lq) if self.self_ensemble else restored(lq)
+
+    def _as_memory_allows(
+        self, function: Callable[[Tensor, int | None], Tensor], image: Tensor, *, smallest: int
+    ) -> Tensor:
+        """Restore with the tiles that were asked for, or else with the largest that memory holds.
+
+        Args:
+            function: Restores an image in tiles of a size; None: as a whole.
+            image: (B, C, H, W).
+            smallest: No smaller tiles are tried.
+        """
+        tile = self._held
+        while True:
+            try:
+                result = function(image, tile)
+                break
+            except RuntimeError as error:
+                if not is_shortage(error):
+                    raise
+                # What the calls inside hold is free only when nothing refers to their frames any more.
+                problem = error.with_traceback(None)
+                problem.__context__ = None
+            smaller = _halved(image, tile, smallest=smallest)
+            if smaller is None:
+                raise RuntimeError(_nothing_left(image, tile, problem)) from problem
+            tile = smaller
+            if image.is_cuda:
+                torch.cuda.empty_cache()  # pieces of the sizes that whole images took
+        if tile != self._held:
+            self._held = tile
+            self._tell(image, tile)
+        return result
+
+    def _tell(self, image: Tensor, tile: int | None) -> None:
+        height, width = image.shape[-2:]
+        sentence = (
+            f"memory ran out on an image of {height}x{width} pixels of lq ({image.device.type}): from there "
+            f"on images were restored in tiles of {tile} pixels with an overlap of {self.tile_overlap}, "
+            "which a net that looks further than the overlap sees"
+        )
+        self.notes[:] = [sentence]
+        _log.warning("%s; tile=%s of task=evaluate begins with them", sentence, tile)
+
+
+def _halved(image: Tensor, tile: int | None, *, smallest: int) -> int | None:
+    """The next smaller size of tiles; None where there is none."""
+    largest = max(image.shape[-2:])
+    current = largest if tile is None else min(tile, largest)
+    smaller = max(-(-current // 2), smallest)
+    return smaller if smaller < current else None
+
+
+def _nothing_left(image: Tensor, tile: int | None, problem: RuntimeError) -> str:
+    height, width = image.shape[-2:]
+    manner = "as a whole, and it is too small for tiles" if tile is None else f"in tiles of {tile} pixels"
+    said = str(problem).strip().splitlines() or [type(problem).__name__]
+    return (
+        f"out of memory: an image of {height}x{width} pixels of lq does not go through the net, not even "
+        f"{manner} ({image.device.type}: {said[0]}). End what else uses the memory, choose a smaller net, or "
+        "restore on the CPU: trainer=cpu"
+    )

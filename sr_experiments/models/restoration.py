@@ -7,13 +7,17 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from sr_experiments.imaging.pad import run_padded
 from sr_experiments.losses.weighted import WeightedSum
 from sr_experiments.metrics.base import ImageMetric
-from sr_experiments.models.base import SRModel
+from sr_experiments.models.base import CHECKPOINT_KEY, SRModel
+from sr_experiments.models.guard import Guard
 from sr_experiments.models.schedule import Schedule
 from sr_experiments.nets.base import EnlargedNet, SRNet
+
+_NET = "net"
 
 
 class RestorationModel(SRModel):
@@ -28,6 +32,8 @@ class RestorationModel(SRModel):
         layer_rates: Name of a layer -> what its learning rate is multiplied by.
         clip_by_rate: Clip every gradient to +-(this / learning rate), so that no step is longer than this
             (VDSR, arXiv:1511.04587, section 3.2: adjustable gradient clipping).
+        max_skipped: Steps in a row that may have a gradient that is infinite or not a number; they are left
+            out. One more ends the run.
         metrics: Measured beside the protocol.
     """
 
@@ -41,6 +47,7 @@ class RestorationModel(SRModel):
         ema: float | None = 0.999,
         layer_rates: Mapping[str, float] | None = None,
         clip_by_rate: float | None = None,
+        max_skipped: int = 10,
         metrics: Mapping[str, ImageMetric] | None = None,
     ) -> None:
         """Keep the parts."""
@@ -52,12 +59,16 @@ class RestorationModel(SRModel):
         self.schedule = schedule
         self.layer_rates = _checked_rates(net, layer_rates or {})
         self.clip_by_rate = clip_by_rate
+        self.guard = Guard(max_skipped=max_skipped)
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """One batch of crops."""
         self.batches += 1
+        if (self.batches - 1) % self.trainer.accumulate_grad_batches == 0:
+            self.guard.begin()
         sr, gt = self._restore_crops(batch), batch["gt"].to(self.dtype)
         total, terms = cast(tuple[Tensor, dict[str, Tensor]], self.loss(sr, gt))
+        self.guard.saw(_NET, terms)
         self.log("train/loss", total.detach(), batch_size=len(sr))
         self.log_dict({f"train/loss/{name}": value for name, value in terms.items()}, batch_size=len(sr))
         self.log("train/learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"], batch_size=len(sr))
@@ -84,6 +95,10 @@ class RestorationModel(SRModel):
         optimizer = self._make_net_optimizer()
         return {"optimizer": optimizer, "lr_scheduler": self.schedule.attach(optimizer)}
 
+    def on_train_epoch_end(self) -> None:
+        """Advance a schedule that counts epochs."""
+        self.schedule.end_epoch(cast(LRScheduler, self.lr_schedulers()), self.trainer)
+
     def _make_net_optimizer(self) -> Optimizer:
         groups = [list(self.net.get_submodule(name).parameters()) for name in self.layer_rates]
         rated = {id(parameter) for group in groups for parameter in group}
@@ -106,10 +121,44 @@ class RestorationModel(SRModel):
             if group["lr"] > 0:
                 torch.nn.utils.clip_grad_value_(group["params"], limit / group["lr"])
 
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """The gradient is whole, unscaled and the same on all devices: is it finite?"""
+        self._judge(
+            _NET, optimizer, scaled=getattr(self.trainer.precision_plugin, "scaler", None) is not None
+        )
+
+    def _judge(self, side: str, optimizer: Optimizer, *, scaled: bool) -> Tensor | None:
+        """The norm of the gradient; None where it is not finite, and then there is no gradient any more."""
+        parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm([cast(Tensor, p.grad) for p in parameters])
+        if bool(norm.isfinite()):
+            self.guard.good(side)
+            return norm
+        kept = self.trainer.checkpoint_callback
+        saved = getattr(kept, "last_model_path", "") or getattr(kept, "best_model_path", "")
+        self.guard.bad(side, batches=self.batches, norm=norm, scaled=scaled, checkpoint=saved)
+        optimizer.zero_grad()  # without gradients a step changes nothing
+        return None
+
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Step, then let the average follow: once per step of the optimizer, also with accumulation."""
         super().optimizer_step(*args, **kwargs)
-        self.update_average()
+        if not self.guard.skipped(_NET):
+            self.update_average()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """With how many steps were left out."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint[CHECKPOINT_KEY]["skipped"] = self.guard.total
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take that up again."""
+        super().on_load_checkpoint(checkpoint)
+        self.guard.total = checkpoint[CHECKPOINT_KEY].get("skipped", 0)
+
+    def collect_notes(self) -> list[str]:
+        """What the reader of the results must know of steps that were left out as well."""
+        return super().collect_notes() + self.guard.notes
 
 
 def _checked_rates(net: nn.Module, rates: Mapping[str, float]) -> dict[str, float]:

@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from typing import Any, Literal
 
+from pytorch_lightning import Trainer
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LinearLR, LRScheduler, ReduceLROnPlateau, SequentialLR
+
+_NEVER = 10**9  # epochs, of which there are fewer
 
 
 class Schedule:
@@ -51,5 +54,28 @@ class Schedule:
             # it.
             rise = LinearLR(optimizer, start_factor=1 / (self.warmup + 1), total_iters=self.warmup)
             scheduler = SequentialLR(optimizer, [rise, scheduler], milestones=[self.warmup])
-        described = {"scheduler": scheduler, "interval": self.interval, "frequency": 1, "strict": True}
+        frequency = 1 if self.interval == "step" else _NEVER
+        described = {
+            "scheduler": scheduler,
+            "interval": self.interval,
+            "frequency": frequency,
+            "strict": True,
+        }
         return described | ({"monitor": self.monitor} if self.monitor else {})
+
+    def end_epoch(self, scheduler: LRScheduler, trainer: Trainer) -> None:
+        """To be called by the model at the end of each epoch; does nothing where optimizer steps are counted.
+
+        Not left to Lightning: a run that continues would be one epoch behind, each time.
+        """
+        if self.interval == "step":
+            return
+        if not isinstance(scheduler, ReduceLROnPlateau):
+            scheduler.step()
+        elif self.monitor in trainer.callback_metrics and _validated(trainer):
+            scheduler.step(float(trainer.callback_metrics[self.monitor]))
+
+
+def _validated(trainer: Trainer) -> bool:
+    every = trainer.check_val_every_n_epoch
+    return every is None or (trainer.current_epoch + 1) % every == 0

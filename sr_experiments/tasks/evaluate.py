@@ -60,11 +60,13 @@ def evaluate(
         found: list[Measured] = []
         rows: list[dict[str, Any]] = []
         for net, at in _subjects(config, weights, scales):
-            record.update(model=at.name, parameters=count_parameters(net), inference=vars(inference))
+            record.update(model=at.name, parameters=count_parameters(net), inference=inference.options())
             model, notes = build_tester(at, net, inference=inference)
             for note in notes:
                 record.note(note)
             results = _measure(model, at, run_dir)
+            for note in model.collect_notes():
+                record.note(note)
             found += [_measured(at, dataset, means, paper=paper) for dataset, means in results.items()]
             what = {"scale": at.scale, "protocol": protocol_of(at.channels)}
             rows += [{"data set": row.pop("data set"), **what, **row} for row in model.image_rows]

@@ -7,12 +7,14 @@ import platform
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import sr_experiments
+from sr_experiments.secret import redacted
 
 _PACKAGES = (
     "torch",
@@ -33,15 +35,16 @@ class RunRecord:
 
     Args:
         path: The file.
+        earlier: What it says of the part of the run that is continued; None where there is no such part.
         facts: Known before the run: model, scale, seed, whether it is a demo.
 
     Raises:
         FileExistsError: if another run has written there; nothing is overwritten.
     """
 
-    def __init__(self, path: Path, **facts: Any) -> None:
+    def __init__(self, path: Path, *, earlier: Mapping[str, Any] | None = None, **facts: Any) -> None:
         """Collect what is known before the start."""
-        if path.exists():
+        if path.exists() and earlier is None:
             raise FileExistsError(
                 f"{path.parent} already holds a run: choose another folder with hydra.run.dir=FOLDER "
                 "or delete it"
@@ -51,12 +54,20 @@ class RunRecord:
         self.content: dict[str, Any] = {
             "status": "running",
             **facts,
-            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(self._started)),
+            "started": self._now(),
             "versions": versions(),
             "git": git_state(Path.cwd()),
             "notes": [],
             "metrics": {},
         }
+        self._seconds_before = 0.0
+        if earlier:
+            self._seconds_before = float(earlier.get("wall_seconds", 0.0))
+            self.content |= {key: earlier[key] for key in ("started", "notes") if key in earlier}
+            self.content["continued"] = [*earlier.get("continued", []), self._now()]
+
+    def _now(self) -> str:
+        return time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(self._started))
 
     def update(self, **facts: Any) -> None:
         """Add facts and write them."""
@@ -70,7 +81,7 @@ class RunRecord:
 
     def write(self) -> None:
         """Replace the file as a whole."""
-        self.content["wall_seconds"] = round(time.time() - self._started, 3)
+        self.content["wall_seconds"] = round(self._seconds_before + time.time() - self._started, 3)
         write_json(self.path, self.content)
 
     def __enter__(self) -> Self:
@@ -94,11 +105,16 @@ class RunRecord:
 
 def write_json(path: Path, content: Any) -> None:
     """Write whole or not at all. Infinity and NaN, which JSON does not have, become text."""
-    text = json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_text(path, json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write whole or not at all, and without secrets."""
+    text = redacted(text)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
             file.write(text)
         os.replace(temporary, path)
     except BaseException:

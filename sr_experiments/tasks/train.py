@@ -1,6 +1,7 @@
 """``task=train``: train, test the best weights, and leave a table and pictures."""
 
 import csv
+import io
 import logging
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,28 +12,51 @@ from omegaconf import DictConfig
 from sr_experiments.build import build_data, build_model, build_trainer
 from sr_experiments.callbacks.checkpoints import Checkpoints
 from sr_experiments.callbacks.images import Images
+from sr_experiments.callbacks.metrics_file import MetricsFile
 from sr_experiments.callbacks.speed import Speed
 from sr_experiments.data.datamodule import SRData
 from sr_experiments.models.base import SRModel, count_parameters
-from sr_experiments.tasks.record import RunRecord
+from sr_experiments.tasks.record import RunRecord, write_text
+from sr_experiments.tasks.resume import Start, alone, find_start, read_record, shown
 from sr_experiments.tasks.table import print_results
 
 _log = logging.getLogger(__name__)
 _C = TypeVar("_C", bound=pl.Callback)
 
 
-def train(config: DictConfig, run_dir: Path) -> None:
-    """Run one experiment into `run_dir` (see docs/architecture.md for what it leaves there)."""
+def train(config: DictConfig, run_dir: Path, *, resume: bool = False) -> None:
+    """Run one experiment into `run_dir` (see docs/architecture.md for what it leaves there).
+
+    Args:
+        config: Composed and checked.
+        run_dir: The run's folder.
+        resume: Continue the run that was begun there.
+
+    Raises:
+        ValueError: If another process trains there, or there is no whole checkpoint to continue from.
+    """
     facts = {"demo": bool(config.data.demo), "model": config.name, "scale": config.scale, "seed": config.seed}
-    with RunRecord(run_dir / "run.json", **facts) as record:
+    if resume:
+        config = config.copy()
+        config.task.resume = False  # of a checkpoint's config, that of a run which was not stopped
+    earlier = read_record(run_dir) if resume else None
+    if earlier is not None and earlier.get("status") == "finished":
+        _log.info("%s is finished: nothing is left to do", shown(run_dir))
+        return
+    with alone(run_dir), RunRecord(run_dir / "run.json", earlier=earlier, **facts) as record:
+        start = find_start(run_dir) if resume else Start(None, batches=0, rows=0, notes=[])
+        for note in start.notes:
+            record.note(note)
         data = build_data(config)
         model = build_model(config)
         trainer = build_trainer(config, run_dir, model=model)
-        (run_dir / "config.yaml").write_text(model.config_text, encoding="utf-8")
+        if not (run_dir / "config.yaml").is_file():
+            write_text(run_dir / "config.yaml", model.config_text)
         record.update(parameters=count_parameters(model.net), precision=str(trainer.precision), steps=0)
         _announce(config, model, data, trainer, run_dir)
         if model.trainable:
-            _fit(trainer, model, data, record, config)
+            _continue_logs(trainer, start)
+            _fit(trainer, model, data, record, config, start=start)
         else:
             record.note(
                 f"{config.name} has no parameters: there was nothing to train, it was tested as it is"
@@ -65,16 +89,34 @@ def _announce(config: DictConfig, model: SRModel, data: SRData, trainer: pl.Trai
     )
 
 
-def _fit(trainer: pl.Trainer, model: SRModel, data: SRData, record: RunRecord, config: DictConfig) -> None:
+def _continue_logs(trainer: pl.Trainer, start: Start) -> None:
+    for logger in trainer.loggers:
+        if isinstance(logger, MetricsFile):
+            logger.continue_from(start.rows)
+    if start.path is not None:
+        _log.info("continuing after %d batches, from %s", start.batches, start.path.name)
+
+
+def _fit(
+    trainer: pl.Trainer,
+    model: SRModel,
+    data: SRData,
+    record: RunRecord,
+    config: DictConfig,
+    *,
+    start: Start,
+) -> None:
     try:
-        trainer.fit(model, datamodule=data)
+        path = str(start.path) if start.path is not None else None
+        trainer.fit(model, datamodule=data, ckpt_path=path, weights_only=True if path else None)
     except SystemExit as stop:
         # Lightning turns Ctrl-C into exit code 1 after it has called every callback.
         if not trainer.interrupted:
             raise
-        saved = _callback(trainer, Checkpoints).last_path
-        words = f"its weights are in {_shown(saved)}; init_from={_shown(saved)} starts from them"
-        raise KeyboardInterrupt(words if saved.is_file() else "before there was anything to save") from stop
+        folder = shown(Path(trainer.default_root_dir))
+        words = f"continue with: python -m sr_experiments run={folder}"
+        saved = _callback(trainer, Checkpoints).last_path.is_file()
+        raise KeyboardInterrupt(words if saved else f"before there was anything to save; {words}") from stop
     finally:
         speed = _callback(trainer, Speed)
         record.update(
@@ -107,10 +149,11 @@ def write_per_image(path: Path, model: SRModel) -> None:
     """A row per image: data set, image, every metric, and bicubic's."""
     rows = model.image_rows
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=columns)
-        writer.writeheader()
-        writer.writerows(rows)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=columns)
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def _conclude(record: RunRecord, trainer: pl.Trainer, config: DictConfig, run_dir: Path) -> None:
@@ -120,13 +163,8 @@ def _conclude(record: RunRecord, trainer: pl.Trainer, config: DictConfig, run_di
     pictures = _callback(trainer, Images).written
     if pictures:
         more = f"  (and {len(pictures) - 1} more beside it)" if len(pictures) > 1 else ""
-        print(f"picture  {_shown(pictures[0])}{more}")
-    print(f"run      {_shown(run_dir)}")
-
-
-def _shown(path: Path) -> Path:
-    """Relative to where the user stands, if it lies below."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+        print(f"picture  {shown(pictures[0])}{more}")
+    print(f"run      {shown(run_dir)}")
 
 
 def _callback(trainer: pl.Trainer, kind: type[_C]) -> _C:

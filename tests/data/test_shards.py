@@ -400,7 +400,7 @@ def test_over_http_and_a_server_that_fails_at_first(remote: Path, workers: int) 
 
 def test_a_set_that_is_not_there_is_told(tmp_path: Path) -> None:
     folder(tmp_path / "images", "ab")
-    with pytest.raises(ValueError, match=r"nowhere/shards\.json can not be read \(FileNotFoundError"):
+    with pytest.raises(ValueError, match=r"nowhere: there is no shards\.json in it, so it is no set"):
         reading(tmp_path / "nowhere", tmp_path / "cache")
     (tmp_path / "shards.json").write_text('{"format": 99, "shards": []}')
     with pytest.raises(

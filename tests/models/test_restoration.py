@@ -11,13 +11,17 @@ from torch import nn
 
 from sr_experiments.losses.pixel import MSELoss
 from sr_experiments.losses.weighted import Term, WeightedSum
+from sr_experiments.models.guard import Diverged
 from sr_experiments.models.restoration import RestorationModel
 from sr_experiments.models.schedule import Schedule
 from sr_experiments.nets.espcn import ESPCN
 from sr_experiments.nets.srcnn import SRCNN
 from tests.data.pictures import module
 
-pytestmark = pytest.mark.filterwarnings("ignore:.isinstance.treespec, LeafSpec:FutureWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.isinstance.treespec, LeafSpec:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:Found .* in eval mode at the start"),
+]
 
 
 def model(net: Any = None, *, weight: float = 1.0, lr: float = 0.1, **options: Any) -> RestorationModel:
@@ -25,7 +29,11 @@ def model(net: Any = None, *, weight: float = 1.0, lr: float = 0.1, **options: A
     steps = Schedule(partial(torch.optim.lr_scheduler.MultiStepLR, milestones=[2], gamma=0.1))
     loss = WeightedSum(terms={"mse": Term(weight=weight, loss=MSELoss())})
     return RestorationModel(
-        net, loss=loss, optimizer=partial(torch.optim.SGD, lr=lr), schedule=steps, ema=None, **options
+        net,
+        loss=loss,
+        optimizer=partial(torch.optim.SGD, lr=lr),
+        schedule=steps,
+        **({"ema": None} | options),
     )
 
 
@@ -120,3 +128,49 @@ def test_several_scales_need_a_net_that_has_no_upsampler(tmp_path: Path) -> None
         ValueError, match=r"ESPCN has an upsampler of its own for each\. Choose a net that works on"
     ):
         fit(model(ESPCN(scale=2, in_channels=1)), tmp_path, scales=[2, 3], patch_size=41)
+
+
+class Sometimes(nn.Module):
+    """An absolute difference that is not a number at some calls, counted from 0."""
+
+    def __init__(self, at: set[int]) -> None:
+        super().__init__()
+        self.at, self.calls = at, -1
+
+    def forward(self, sr: torch.Tensor, gt: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        return (sr - gt).abs().mean() * (float("nan") if self.calls in self.at else 1.0)
+
+
+def guarded(at: set[int], **options: Any) -> RestorationModel:
+    made = model(**options)
+    made.loss = WeightedSum(terms={"l1": Term(weight=1.0, loss=Sometimes(at))})
+    return made
+
+
+def test_a_step_that_is_not_finite_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    trained = guarded({1}, ema=0.9)
+    fit(trained, tmp_path)
+    assert torch.isfinite(nn.utils.parameters_to_vector(trained.net.parameters())).all()
+    assert (
+        "batch 2: the gradient of the net is nan, its l1 is not finite; the step is left out" in caplog.text
+    )
+    assert trained.collect_notes() == ["1 steps were left out: their gradients were not finite"]
+    assert trained.averaging is not None
+    assert trained.averaging.steps == 3, "the average follows steps that were taken"
+
+
+def test_a_run_of_nothing_else_ends_and_says_so(tmp_path: Path) -> None:
+    with pytest.raises(
+        Diverged, match=r"^training has diverged\. batch 3: .* after 2 steps in a row that were"
+    ):
+        fit(guarded({0, 1, 2}, max_skipped=2), tmp_path)
+
+
+def test_how_many_were_left_out_is_in_the_checkpoint() -> None:
+    before, after = guarded(set()), guarded(set())
+    before.guard.total = 7
+    checkpoint: dict[str, Any] = {}
+    before.on_save_checkpoint(checkpoint)
+    after.on_load_checkpoint(checkpoint)
+    assert after.guard.total == 7

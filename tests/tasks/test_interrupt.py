@@ -44,10 +44,7 @@ def test_an_interrupted_run(tmp_path: Path) -> None:
     finally:
         process.kill()
     assert process.returncode == 130
-    assert (
-        "interrupted: its weights are in run/checkpoints/last.ckpt; init_from=run/checkpoints/last.ckpt"
-        in errors
-    )
+    assert "interrupted: continue with: python -m sr_experiments run=run" in errors
     record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     assert record["status"] == "interrupted"
     checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)

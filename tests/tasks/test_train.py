@@ -76,7 +76,7 @@ def test_the_best_weights_are_tested_and_they_are_the_average(root: Path, tmp_pa
     from sr_experiments.metrics.protocol import image_metrics
 
     # A rate that soon destroys the net: the first epoch is the best.
-    record = run(root, tmp_path, "trainer.max_epochs=3", "optimizer.lr=0.3", "data.held_out=1")
+    record = run(root, tmp_path, "trainer.max_epochs=3", "optimizer.lr=3.0", "data.held_out=1")
     config = OmegaConf.load(tmp_path / "config.yaml")
     net = instantiate(config.net)
     net.load_state_dict(read_state_dict(tmp_path / "checkpoints" / "best.ckpt"))

@@ -1,0 +1,55 @@
+"""Keeping keys and passwords out of what a run writes.
+
+A secret is the value of an environment variable whose name says so, and a password inside an address.
+"""
+
+import logging
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+HIDDEN = "***"
+_NAMES = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS)$", re.IGNORECASE)
+_SHORTEST = 8  # a shorter value, such as "1" or "true", is no secret and may stand anywhere
+_ADDRESS = re.compile(r"(?<=://)[^/@\s:]+:[^/@\s]+(?=@)")
+
+
+def redacted(text: str, *, environment: Mapping[str, str] = os.environ) -> str:
+    """A text without secrets."""
+    for value in _secrets(environment):
+        text = text.replace(value, HIDDEN)
+    return _ADDRESS.sub(HIDDEN, text)
+
+
+def redacted_all(value: Any) -> Any:
+    """The same of every text inside lists and mappings."""
+    if isinstance(value, str):
+        return redacted(value)
+    if isinstance(value, Mapping):
+        return {key: redacted_all(entry) for key, entry in value.items()}
+    return [redacted_all(entry) for entry in value] if isinstance(value, list | tuple) else value
+
+
+def _secrets(environment: Mapping[str, str]) -> list[str]:
+    found = {value for name, value in environment.items() if _NAMES.search(name) and len(value) >= _SHORTEST}
+    return sorted(found, key=len, reverse=True)  # one may be a part of another
+
+
+class WithoutSecrets(logging.Filter):
+    """Takes secrets out of what is logged."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the message; everything passes."""
+        message = record.getMessage()
+        clean = redacted(message)
+        if clean != message:
+            record.msg, record.args = clean, ()
+        return True
+
+
+def watch_logs() -> None:
+    """On every handler there is: a filter of a logger does not see what its children log."""
+    for handler in logging.getLogger().handlers:
+        if not any(isinstance(known, WithoutSecrets) for known in handler.filters):
+            handler.addFilter(WithoutSecrets())

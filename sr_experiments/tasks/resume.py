@@ -1,0 +1,92 @@
+"""Continuing a run: from which of its checkpoints, and alone."""
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sr_experiments.callbacks.checkpoints import BEFORE, BEST, LAST, clear_away, damage
+from sr_experiments.models.base import CHECKPOINT_KEY
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a run continues.
+
+    Attributes:
+        path: Of the checkpoint; None: from the beginning, as there is none yet.
+        batches: Batches behind it.
+        rows: Of metrics.csv, logged up to there.
+        notes: What the reader of the results must know.
+    """
+
+    path: Path | None
+    batches: int
+    rows: int
+    notes: list[str]
+
+
+def find_start(run_dir: Path) -> Start:
+    """The newest whole checkpoint of a run.
+
+    Raises:
+        ValueError: If there are checkpoints and none of them is whole.
+    """
+    folder = run_dir / "checkpoints"
+    clear_away(run_dir)
+    notes: list[str] = []
+    there = [folder / name for name in (LAST, BEFORE, BEST) if (folder / name).is_file()]
+    for path in there:
+        problem = damage(path)
+        if problem is None:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+            ours = content[CHECKPOINT_KEY]
+            return Start(path, batches=int(ours["batches"]), rows=int(ours["logged_rows"]), notes=notes)
+        notes.append(f"{path.name} is damaged ({problem}), so the run was continued from an older one")
+        _log.warning("%s is damaged: %s", path, problem)
+    if there:
+        raise ValueError(f"{folder}: none of {', '.join(path.name for path in there)} is whole")
+    return Start(None, batches=0, rows=0, notes=notes)
+
+
+@contextmanager
+def alone(run_dir: Path) -> Iterator[None]:
+    """Hold a run's folder, so that no other process trains into it; the lock goes with the process.
+
+    Raises:
+        ValueError: If another one does.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    run_dir.mkdir(parents=True, exist_ok=True)
+    with (run_dir / ".lock").open("a") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(f"{run_dir}: another process is training into this folder") from error
+        yield
+
+
+def read_record(run_dir: Path) -> dict[str, Any]:
+    """What run.json says; nothing where there is none that can be read."""
+    try:
+        content = json.loads((run_dir / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def shown(path: Path) -> str:
+    """A path as one would type it."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

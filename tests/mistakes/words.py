@@ -1,0 +1,150 @@
+"""What is typed that is no name or value of the config."""
+
+from tests.mistakes.desk import DEGRADE, TRAIN, Mistake, file
+
+WORDS: dict[str, Mistake] = {
+    "no choice": Mistake(
+        "model=",
+        "model=: no such choice. model has: ….",
+    ),
+    "null for a group": Mistake(
+        "net=null",
+        "net=null: a group takes the name of a choice, as model=rcan; --help lists them",
+    ),
+    "a task": Mistake(
+        "task=trian",
+        "task=trian: no such choice. Did you mean 'train'? task has: degrade, evaluate, export, "
+        "prepare, train.",
+    ),
+    "a benchmark": Mistake(
+        "benchmark=set15",
+        "benchmark=set15: no such choice. Did you mean 'set5'? benchmark has: bsd100, div2k_valid, "
+        "manga109, set14, set5, urban100.",
+    ),
+    "a metric": Mistake(
+        "metric=lpisp",
+        "metric=lpisp: no such choice. Did you mean 'lpips'? metric has: dists, lpips, "
+        "lpips_random, lr_psnr, niqe.",
+    ),
+    "a logger": Mistake(
+        "logger=wandbb",
+        "logger=wandbb: no such choice. Did you mean 'wandb'? logger has: csv, tensorboard, wandb.",
+    ),
+    "a degradation": Mistake(
+        "degradation=real_esrgn",
+        "degradation=real_esrgn: no such choice. Did you mean 'real_esrgan'? degradation has: "
+        "bicubic, blur_downscale, bsrgan, camera, classical, real_esrgan, video.",
+    ),
+    "a scale with a fraction": Mistake(
+        "scale=2.5",
+        "scale=2.5: Value '2.5' of type 'float' could not be converted to Integer; give a whole number",
+    ),
+    "two scales in one run": Mistake(
+        "scale=2,3",
+        "scale=2,3: several values where one is meant. One run for each: add -m. A list: "
+        "scale=[2,3]. A comma that belongs to the value: \"scale='2,3'\"",
+    ),
+    "a seed that is a word": Mistake(
+        "seed=abc",
+        "seed=abc: Value 'abc' of type 'str' could not be converted to Integer; give a whole number",
+    ),
+    "no precision": Mistake(
+        "precision=null",
+        "precision=null: field 'precision' is not Optional; null is not possible here",
+    ),
+    "a flag that is neither": Mistake(
+        "debug=maybe",
+        "debug=maybe: Value 'maybe' is not a valid bool (type str); give true or false",
+    ),
+    "an empty number": Mistake(
+        "optimizer.lr=",
+        "optimizer.lr='': must be float | Tensor, not str",
+    ),
+    "no key": Mistake(
+        "=3",
+        "=3: a group takes the name of a choice, as model=rcan; --help lists them",
+    ),
+    "a bracket": Mistake(
+        "benchmark=[set5",
+        "benchmark=[set5: Hydra does not take this value as it is. Is a bracket or a quote not "
+        "closed? As text: \"benchmark='[set5'\"",
+    ),
+    "a quote": Mistake(
+        '"data.root=\'a"',
+        "data.root='a: Hydra does not take this value as it is. Is a bracket or a "
+        "quote not closed? As text: 'data.root='\"'\"'\\'\"'\"'a'\"'\"''",
+    ),
+    "a name that is nowhere": Mistake(
+        "name=\\${scael}",
+        "Interpolation key 'scael' not found, in hydra.run.dir",
+    ),
+    "a config that is nowhere": Mistake(
+        "--config-name=foo",
+        "Cannot find primary config 'foo'. Check that it's in your config search path.\n"
+        "Config search path:\n"
+        "provider=hydra, path=pkg://hydra.conf\n"
+        "provider=main, path=file://…/conf\n"
+        "provider=schema, path=structured://",
+    ),
+    "a folder of configs": Mistake(
+        "--config-dir=absent",
+        "Additional config directory '…/absent' not found",
+    ),
+    "nothing to delete": Mistake(
+        "~nothing",
+        "Could not delete from config. 'nothing' does not exist.",
+    ),
+    "no loss": Mistake(
+        "~loss",
+        "loss=??? needs a value: loss=VALUE",
+    ),
+    "no task": Mistake(
+        "~task",
+        "task=??? needs a value: task=VALUE",
+    ),
+    "a patch of a scale of seven": Mistake(
+        "scale=7 model=bicubic data.patch_size=96",
+        "data.patch_size=96 is not a multiple of scale=7; choose 91 or 98",
+    ),
+    "a net inside": Mistake(
+        "model=noisy net@net.inner=none",
+        "net=none: no such choice. Did you mean 'unet'? net has: ….",
+    ),
+    "a value inside a list": Mistake(
+        f"{DEGRADE} degradation=real_esrgan degradation.steps[0].x=1",
+        "Error parsing override 'degradation.steps[0].x=1': it must be KEY=VALUE, such as model=rcan",
+    ),
+    "a callback": Mistake(
+        f"{TRAIN} +callbacks.x._target_=foo.bar",
+        "callbacks.x._target_: there is no module 'foo'.",
+    ),
+}
+
+SWEEPS: dict[str, Mistake] = {
+    "a member that is not there": Mistake(
+        "-m " + TRAIN.replace("model=espcn", "model=espcn,espcnn"),
+        "model=espcnn: no such choice. Did you mean 'espcn'? model has: ….",
+    ),
+    "a member of a scale of nothing": Mistake(
+        "-m hydra.sweep.dir=s " + TRAIN.replace("scale=2", "scale=2,0"),
+        "scale=0: must be 1 or more",
+    ),
+    "a member that is a word": Mistake(
+        f"-m hydra.sweep.dir=s {TRAIN} seed=0,x",
+        "seed=x: Value 'x' of type 'str' could not be converted to Integer; give a whole number",
+    ),
+    "a member that is there": Mistake(
+        f"-m hydra.sweep.dir=s {TRAIN} seed=0,1",
+        "…/s/0-espcn already holds a run: choose another folder with hydra.run.dir=FOLDER or delete it",
+        given=file("s/0-espcn/run.json", "{}"),
+    ),
+    "a range without end": Mistake(
+        f"-m {TRAIN} 'seed=range(0,2'",
+        "seed=range(0,2: Hydra does not take this value as it is. Is a bracket or a quote not "
+        "closed? As text: \"seed='range(0,2'\"",
+    ),
+    "a choice of nothing": Mistake(
+        f"-m {TRAIN} 'seed=choice()'",
+        "seed=choice(): ValueError while evaluating 'choice()': empty choice is not legal",
+    ),
+}
