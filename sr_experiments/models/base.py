@@ -217,7 +217,9 @@ class SRModel(LightningModule):
             "config": self.config_text,
             "batches": self.batches,
             "average_steps": self.averaging.steps if self.averaging is not None else 0,
-            "logged_rows": sum(int(getattr(logger, "rows", 0)) for logger in self._loggers()),
+            "logged_rows": sum(
+                rows for logger in self._loggers() if isinstance(rows := getattr(logger, "rows", 0), int)
+            ),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

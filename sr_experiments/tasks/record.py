@@ -46,8 +46,8 @@ class RunRecord:
         """Collect what is known before the start."""
         if path.exists() and earlier is None:
             raise FileExistsError(
-                f"{path.parent} already holds a run: choose another folder with hydra.run.dir=FOLDER "
-                "or delete it"
+                f"{path.parent} already holds a run: run=FOLDER continues it, hydra.run.dir=FOLDER "
+                "(of a sweep hydra.sweep.dir=) takes another folder"
             )
         self.path = path
         self._started = time.time()

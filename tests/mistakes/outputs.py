@@ -51,7 +51,8 @@ OUTPUTS: dict[str, Mistake] = {
     ),
     "a run that exists": Mistake(
         f"{TRAIN} hydra.run.dir=r",
-        "…/r already holds a run: choose another folder with hydra.run.dir=FOLDER or delete it",
+        "…/r already holds a run: run=FOLDER continues it, hydra.run.dir=FOLDER "
+        "(of a sweep hydra.sweep.dir=) takes another folder",
         given=file("r/run.json", "{}"),
     ),
     "a run in a file": Mistake(

@@ -135,7 +135,8 @@ SWEEPS: dict[str, Mistake] = {
     ),
     "a member that is there": Mistake(
         f"-m hydra.sweep.dir=s {TRAIN} seed=0,1",
-        "…/s/0-espcn already holds a run: choose another folder with hydra.run.dir=FOLDER or delete it",
+        "…/s/0-espcn already holds a run: run=FOLDER continues it, hydra.run.dir=FOLDER "
+        "(of a sweep hydra.sweep.dir=) takes another folder",
         given=file("s/0-espcn/run.json", "{}"),
     ),
     "a range without end": Mistake(

@@ -48,7 +48,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     with RunRecord(path):
         pass
     with pytest.raises(
-        FileExistsError, match=r"already holds a run: choose another folder with hydra\.run\.dir=FOLDER"
+        FileExistsError, match=r"already holds a run: run=FOLDER continues it, hydra\.run\.dir=FOLDER"
     ):
         RunRecord(path)
 
