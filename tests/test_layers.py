@@ -118,3 +118,27 @@ def test_a_room_has_an_empty_door() -> None:
     for path in PACKAGE.rglob("*/__init__.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         assert all(isinstance(node, ast.Expr) for node in tree.body), path
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nothing_runs_from_data(path: Path) -> None:
+    """No text is run as a program; `torch.load` opens tensors and text only."""
+    forbidden = {"eval", "exec", "__import__"}
+    unsafe = {("pickle", "load"), ("pickle", "loads"), ("yaml", "load"), ("os", "system"), ("np", "load")}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        if isinstance(node.func, ast.Name):
+            assert node.func.id not in forbidden
+        elif isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
+            called = node.func.value.id, node.func.attr
+            options = {option.arg: option.value for option in node.keywords}
+            assert called not in unsafe or _is_false(options.get("allow_pickle")), called
+            if called == ("torch", "load"):
+                safe = options.get("weights_only")
+                assert isinstance(safe, ast.Constant)
+                assert safe.value is True
+
+
+def _is_false(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Constant) and node.value is False
