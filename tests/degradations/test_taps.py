@@ -1,14 +1,18 @@
 """Resampling by a factor and a kernel of each image's own, against torch's and MATLAB's on each image."""
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from scipy import stats
 from torch import Tensor
 from torch.nn import functional as F
 
+from sr_experiments.data.demo import Demo
 from sr_experiments.degradations.crops import Crops
 from sr_experiments.degradations.resample import Rescale, Shrink
 from sr_experiments.degradations.taps import MODES, Mode, resample, taps
+from sr_experiments.imaging.io import read_image
 from sr_experiments.imaging.random import Draw
 from sr_experiments.imaging.resize import imresize
 
@@ -105,3 +109,40 @@ def test_factors_that_are_uniform_in_their_inverse() -> None:
     )
     factors = rescale.factors(Draw(0, torch.arange(4000))).numpy()
     assert stats.kstest(1 / factors, "uniform", (1, 7)).pvalue > 0.01
+
+
+@pytest.mark.parametrize("size", [(64, 96), (50, 71), (31, 40), (150, 200)])
+@pytest.mark.parametrize(
+    ("mode", "pillows"),
+    [("matlab", Image.Resampling.BICUBIC), ("lanczos", Image.Resampling.LANCZOS)],
+)
+def test_a_photograph_is_resized_as_by_pillow(
+    mode: Mode, pillows: Image.Resampling, size: tuple[int, int]
+) -> None:
+    """In floats, and away from the border: there Pillow cuts its kernel off and ours mirrors the image."""
+    photograph = read_image(Demo(names=["chelsea"]).items()[0].gt)[60:188, 100:292]
+    planes = torch.from_numpy(photograph).permute(2, 0, 1)[None].float() / 255
+    lengths = [torch.tensor([length]) for length in size]
+    wanted = torch.tensor([MODES.index(mode)])
+    ours = resample(Crops.of(planes), heights=lengths[0], widths=lengths[1], modes=wanted).tensor()[0]
+    reach = [-(-3 * max(1, length) // old) + 3 for length, old in zip(size, (128, 192), strict=True)]
+    for channel in range(3):
+        plane = Image.fromarray(planes[0, channel].numpy())
+        assert plane.mode == "F"
+        theirs = torch.from_numpy(np.array(plane.resize((size[1], size[0]), pillows)))
+        inside = (slice(reach[0], -reach[0]), slice(reach[1], -reach[1]))
+        assert float((ours[channel][inside] - theirs[inside]).abs().max()) < 2e-5
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_area_of_a_whole_factor_is_pillows_box(factor: int) -> None:
+    photograph = read_image(Demo(names=["coffee"]).items()[0].gt)[40:168, 60:252]
+    planes = torch.from_numpy(photograph).permute(2, 0, 1)[None].float() / 255
+    size = (128 // factor, 192 // factor)
+    lengths = [torch.tensor([length]) for length in size]
+    wanted = torch.tensor([MODES.index("area")])
+    ours = resample(Crops.of(planes), heights=lengths[0], widths=lengths[1], modes=wanted).tensor()[0]
+    for channel in range(3):
+        plane = Image.fromarray(planes[0, channel].numpy())
+        theirs = torch.from_numpy(np.array(plane.resize((size[1], size[0]), Image.Resampling.BOX)))
+        assert float((ours[channel] - theirs).abs().max()) < 1e-6
