@@ -2,7 +2,6 @@
 
 import io
 import os
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -117,13 +116,3 @@ def clear_away(folder: Path) -> None:
     """Remove what writers that were killed have left, here and in folders below."""
     for left in folder.rglob(".*.tmp"):
         left.unlink(missing_ok=True)
-
-
-def damage(path: Path) -> str | None:
-    """What is wrong with a checkpoint, if anything is. Torch does not look at the checksums of its parts."""
-    try:
-        with zipfile.ZipFile(path) as parts:
-            broken = parts.testzip()
-    except (OSError, zipfile.BadZipFile, EOFError) as error:
-        return str(error) or type(error).__name__
-    return None if broken is None else f"its part {broken} was changed"

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,8 +12,9 @@ from typing import Any
 
 import torch
 
-from sr_experiments.callbacks.checkpoints import BEFORE, BEST, LAST, clear_away, damage
+from sr_experiments.callbacks.checkpoints import BEFORE, BEST, LAST, clear_away
 from sr_experiments.models.base import CHECKPOINT_KEY
+from sr_experiments.nets.weights import check_checksums
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +57,17 @@ def find_start(run_dir: Path) -> Start:
     if there:
         raise ValueError(f"{folder}: none of {', '.join(path.name for path in there)} is whole")
     return Start(None, batches=0, rows=0, notes=notes)
+
+
+def damage(path: Path) -> str | None:
+    """What is wrong with a checkpoint, if anything is."""
+    try:
+        if not zipfile.is_zipfile(path):
+            return "it breaks off, or is no checkpoint"
+        check_checksums(path)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        return str(error)
+    return None
 
 
 @contextmanager

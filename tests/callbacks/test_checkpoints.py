@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import torch
 
-from sr_experiments.callbacks.checkpoints import BEFORE, LAST, Checkpoints, WholeFiles, clear_away, damage
-from sr_experiments.tasks.resume import find_start
+from sr_experiments.callbacks.checkpoints import BEFORE, LAST, Checkpoints, WholeFiles, clear_away
+from sr_experiments.tasks.resume import damage, find_start
 from tests.conftest import ROOT
 from tests.tasks.nursery import wait_for
 
@@ -128,7 +128,8 @@ def test_the_newest_whole_one_is_found(tmp_path: Path) -> None:
     start = find_start(tmp_path)
     assert (start.path, start.batches) == (folder / BEFORE, 1)
     assert start.notes == [
-        "last.ckpt is damaged (File is not a zip file), so the run was continued from an older one"
+        "last.ckpt is damaged (it breaks off, or is no checkpoint), "
+        "so the run was continued from an older one"
     ]
     os.truncate(folder / BEFORE, 500)
     with pytest.raises(ValueError, match=r"none of last\.ckpt, before\.ckpt is whole"):

@@ -263,9 +263,9 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_is_taken(
     (run / "checkpoints" / ".last.ckpt.1.tmp").write_bytes(b"half of it")
     child = start("damaged", "restoration")
     assert child.wait() == 0, child.said
-    assert "last.ckpt is damaged: its part " in child.said
+    assert "last.ckpt is damaged: a PyTorch file that was damaged, " in child.said
     notes = json.loads((run / "run.json").read_text())["notes"]
-    assert any(note.startswith("last.ckpt is damaged (its part ") for note in notes)
+    assert any(note.startswith("last.ckpt is damaged (a PyTorch file that was damaged, ") for note in notes)
     assert_same_run(whole, run)
 
 
