@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import sys
+import urllib.request
 import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -72,6 +73,8 @@ def sit(base: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
+    # the proxies are read once, by whichever test of this process opened an address first
+    monkeypatch.setattr(urllib.request, "_opener", None)
     monkeypatch.delenv("SR_DATA_DIR", raising=False)
 
 
