@@ -13,14 +13,14 @@ import pytorch_lightning as pl
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
-from pytorch_lightning.strategies import DDPStrategy, StrategyRegistry
 
 from sr_experiments.callbacks.checkpoints import WholeFiles
 from sr_experiments.callbacks.speed import Speed
 from sr_experiments.callbacks.stopping import Stopping
 from sr_experiments.data.datamodule import SRData
+from sr_experiments.devices import choices_of, prepare_strategy, refuse_absent_devices
 from sr_experiments.features.pretrained import NotAtHand
 from sr_experiments.models.base import SRModel
 from sr_experiments.models.inference import Inference
@@ -83,6 +83,7 @@ def build_trainer(config: DictConfig, run_dir: Path, *, model: SRModel) -> pl.Tr
         callbacks.append(made(**supplied[name]) if name in supplied else made)
     # A model that steps by itself clips and accumulates by itself, and Lightning refuses to do it for it.
     alone = {} if model.automatic_optimization else {"accumulate_grad_batches": 1, "gradient_clip_val": None}
+    together, plugins = choices_of(config)
     loggers = build_loggers(config, run_dir)
     try:
         trainer = cast(
@@ -90,9 +91,10 @@ def build_trainer(config: DictConfig, run_dir: Path, *, model: SRModel) -> pl.Tr
             instantiate(
                 config.trainer,
                 **alone,
+                **together,
                 precision=choose_precision(config.precision, accelerator=config.trainer.accelerator),
                 callbacks=callbacks,
-                plugins=[WholeFiles()],
+                plugins=[WholeFiles(), *plugins],
                 logger=loggers or False,
                 default_root_dir=str(run_dir),
             ),
@@ -103,49 +105,8 @@ def build_trainer(config: DictConfig, run_dir: Path, *, model: SRModel) -> pl.Tr
                 f"trainer: {error.__cause__}"
             ) from error  # Lightning's words, meant for the user
         raise
-    if not model.automatic_optimization and isinstance(trainer.strategy, DDPStrategy):
-        # Each backward pass reaches one of two nets: without this DDP waits for the other's gradients.
-        trainer.strategy._ddp_kwargs["find_unused_parameters"] = True
+    prepare_strategy(trainer, several_nets=not model.automatic_optimization)
     return trainer
-
-
-def refuse_absent_devices(config: DictConfig) -> None:
-    """Compare what is asked for with what this machine has, in words that say what to do.
-
-    Raises:
-        ValueError: If a device is not there, or not able to train in the precision.
-    """
-    accelerator, devices = config.trainer.accelerator, config.trainer.devices
-    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    cpu = accelerator == "cpu" or (
-        accelerator == "auto" and not there and not torch.backends.mps.is_available()
-    )
-    if accelerator in ("gpu", "cuda") and not there and not torch.backends.mps.is_available():
-        built = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "for the CPU only"
-        raise ValueError(
-            f"trainer.accelerator={accelerator}: torch finds no GPU here (it was built {built}; "
-            "nvidia-smi tells whether the driver finds one): trainer=cpu, or trainer=auto for what there is"
-        )
-    numbers = list(devices) if isinstance(devices, ListConfig) else []
-    if (
-        there
-        and not cpu
-        and (max(numbers, default=-1) >= there or (isinstance(devices, int) and devices > there))
-    ):
-        every = "0" if there == 1 else f"0 to {there - 1}"
-        raise ValueError(
-            f"trainer.devices={devices}: there are {there} GPUs here, numbers {every}; "
-            "trainer.devices=auto takes all of them"
-        )
-    strategy, known = config.trainer.strategy, ["auto", *StrategyRegistry.available_strategies()]
-    if isinstance(strategy, str) and strategy not in known:
-        raise ValueError(
-            f"trainer.strategy={strategy}: there is no such one; ddp is for several GPUs, else auto"
-        )
-    if cpu and str(strategy).startswith(("fsdp", "deepspeed")):
-        raise ValueError(f"trainer.strategy={strategy} needs GPUs; on the CPU choose ddp or auto")
-    if config.precision == "16-mixed" and cpu:
-        raise ValueError("precision=16-mixed needs a GPU; on the CPU choose bf16-mixed, 32-true or auto")
 
 
 def quieten_lightning() -> None:
@@ -156,6 +117,7 @@ def quieten_lightning() -> None:
         ".*exists and is not empty.*",  # the run's folder is ours and new
         ".*in eval mode at the start of training.*",  # the moving average
         ".*treespec, LeafSpec.*",  # between Lightning and torch
+        ".*sync_dist=True.*",  # a mean over images is the same on every device already
         ".*does not have many workers.*",  # a crop from memory costs less than handing it over
     ):
         warnings.filterwarnings("ignore", message=message)

@@ -5,7 +5,9 @@ Exit codes: 0 done; 2 the user can mend it; 130 interrupted; 1 our fault.
 
 import os
 import sys
+import time
 import traceback
+import warnings
 from pathlib import Path
 
 import hydra
@@ -21,9 +23,11 @@ from sr_experiments.check import check
 from sr_experiments.config import register
 from sr_experiments.mistakes import composition_message, user_message
 from sr_experiments.paths import conf_dir
+from sr_experiments.ranks import as_another, is_first, refuse_a_sweep
 from sr_experiments.secret import redacted, watch_logs
 
 register()
+_LATER = 20.0  # seconds; a launcher ends the others sooner than that
 _failures: list[Exception] = []
 
 
@@ -54,16 +58,20 @@ def main() -> None:
         print(f"sr_experiments {sr_experiments.__version__}")
         return
     try:
+        refuse_a_sweep(sys.argv[1:])
         sys.argv[1:] = as_hydra_takes(sys.argv[1:])
     except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _say(f"error: {error}")
         sys.exit(2)
+    if not is_first():
+        sys.argv[1:] = as_another(sys.argv[1:])
+        warnings.simplefilter("ignore")  # the first process has warned
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing: one place decides what is shown
     _failures.clear()
     try:
         _app()
     except KeyboardInterrupt as interrupt:
-        print(f"interrupted: {interrupt}" if str(interrupt) else "interrupted", file=sys.stderr)
+        _say(f"interrupted: {interrupt}" if str(interrupt) else "interrupted")
         sys.exit(130)
     except Exception as error:  # while composing; what happens later is in _failures
         _failures.append(error)
@@ -72,8 +80,21 @@ def main() -> None:
         sys.exit(1 if 1 in codes else 2)
 
 
+def _say(text: str) -> None:
+    """Once, however many processes there are.
+
+    What the others have to say, the first has said as well, and its launcher is ending them; or it is about
+    one of them alone, and then nobody does.
+    """
+    if not is_first():
+        time.sleep(_LATER)
+    print(text, file=sys.stderr)
+
+
 def _tell(error: Exception) -> int:
     """Print what there is to say about a failure; its exit code."""
+    if not is_first():
+        time.sleep(_LATER)
     composing = isinstance(error, HydraException | OmegaConfBaseException)
     message = composition_message(error, sys.argv[1:]) if composing else user_message(error)
     if message is None or "debug=true" in [argument.lower() for argument in sys.argv[1:]]:

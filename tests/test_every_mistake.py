@@ -16,7 +16,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from sr_experiments import build
+from sr_experiments import devices
 from sr_experiments.mistakes import in_quotes, user_message
 from sr_experiments.nets.espcn import ESPCN
 from tests.mistakes import checkpoints, configs, images, network, outputs, training, words
@@ -260,7 +260,7 @@ def settings(**changes: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("count", "devices", "told"),
+    ("count", "given", "told"),
     [
         (1, 2, "trainer.devices=2: there are 1 GPUs here, numbers 0; trainer.devices=auto takes all of them"),
         (2, [0, 5], r"trainer.devices=\[0, 5\]: there are 2 GPUs here, numbers 0 to 1; trainer.devices=auto"),
@@ -269,13 +269,11 @@ def settings(**changes: Any) -> Any:
         (2, "auto", ""),
     ],
 )
-def test_more_gpus_than_there_are(
-    count: int, devices: Any, told: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_more_gpus_than_there_are(count: int, given: Any, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
     if not told:
-        build.refuse_absent_devices(settings(devices=devices))
+        devices.refuse_absent_devices(settings(devices=given))
         return
     with pytest.raises(ValueError, match=told):
-        build.refuse_absent_devices(settings(devices=devices))
+        devices.refuse_absent_devices(settings(devices=given))

@@ -78,6 +78,7 @@ class MetricsFile(Logger):
         """The run ends."""
         self.save()
 
+    @rank_zero_only
     def continue_from(self, rows: int) -> None:
         """Forget what was logged after the state that a run continues from.
 

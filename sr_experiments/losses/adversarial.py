@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sr_experiments.losses.everywhere import mean_everywhere
+
 
 class AdversarialLoss(nn.Module):
     """The losses of both players. Subclasses have the formulas; no parameters, no state.
@@ -210,7 +212,7 @@ class RelativisticAverage(AdversarialLoss):
 
     With D_r = sigmoid(D(x) - E D(G(z))) and D_f = sigmoid(D(G(z)) - E D(x)), D the output itself:
     L_D = - E log D_r - E log(1 - D_f) and L_G = - E log(1 - D_r) - E log D_f, gradients through the means
-    included. The means are over the batch and, for maps, over all places.
+    included. The means are over the batch, of all devices, and, for maps, over all places.
 
     Both are sums of two terms, as ESRGAN's equations are. Its released code averages the two: a weight of its
     generator's loss is to be halved here for the same gradient. Versions of that code detach the other kind's
@@ -223,15 +225,19 @@ class RelativisticAverage(AdversarialLoss):
 
     def discriminator_formula(self, real: Tensor, fake: Tensor) -> Tensor:
         """- E log D_r - E log(1 - D_f)."""
-        return _minus_log_d(real - fake.mean()) + _minus_log_not_d(fake - real.mean())
+        return _minus_log_d(real - _mean(fake)) + _minus_log_not_d(fake - _mean(real))
 
     def generator_formula(self, fake: Tensor, real: Tensor) -> Tensor:
         """- E log(1 - D_r) - E log D_f."""
-        return _minus_log_not_d(real - fake.mean()) + _minus_log_d(fake - real.mean())
+        return _minus_log_not_d(real - _mean(fake)) + _minus_log_d(fake - _mean(real))
 
     def margins(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """Distances from the other kind's mean."""
-        return real - fake.mean(), real.mean() - fake
+        return real - _mean(fake), _mean(real) - fake
+
+
+def _mean(outputs: Tensor) -> Tensor:
+    return mean_everywhere(outputs.mean())
 
 
 def _minus_log_d(logits: Tensor, *, smoothing: float = 0.0) -> Tensor:

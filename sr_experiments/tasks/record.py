@@ -5,6 +5,7 @@ import math
 import os
 import platform
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -34,7 +35,7 @@ class RunRecord:
     As a context manager it writes the status: ``running``, then ``finished``, ``interrupted`` or ``failed``.
 
     Args:
-        path: The file.
+        path: The file. None: another process of the run writes it.
         earlier: What it says of the part of the run that is continued; None where there is no such part.
         facts: Known before the run: model, scale, seed, whether it is a demo.
 
@@ -42,9 +43,9 @@ class RunRecord:
         FileExistsError: if another run has written there; nothing is overwritten.
     """
 
-    def __init__(self, path: Path, *, earlier: Mapping[str, Any] | None = None, **facts: Any) -> None:
+    def __init__(self, path: Path | None, *, earlier: Mapping[str, Any] | None = None, **facts: Any) -> None:
         """Collect what is known before the start."""
-        if path.exists() and earlier is None:
+        if path is not None and path.exists() and earlier is None:
             raise FileExistsError(
                 f"{path.parent} already holds a run: run=FOLDER continues it, hydra.run.dir=FOLDER "
                 "(of a sweep hydra.sweep.dir=) takes another folder"
@@ -82,7 +83,13 @@ class RunRecord:
     def write(self) -> None:
         """Replace the file as a whole."""
         self.content["wall_seconds"] = round(self._seconds_before + time.time() - self._started, 3)
-        write_json(self.path, self.content)
+        if self.path is not None:
+            write_json(self.path, self.content)
+
+    def fail(self, why: str) -> None:
+        """The run is ended from outside of what it does: write that, and say it."""
+        self.update(status="failed", error=why)
+        print(f"error: {why}", file=sys.stderr, flush=True)
 
     def __enter__(self) -> Self:
         """The run begins."""

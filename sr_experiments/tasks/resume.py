@@ -15,6 +15,7 @@ import torch
 from sr_experiments.callbacks.checkpoints import BEFORE, BEST, LAST, clear_away
 from sr_experiments.models.base import CHECKPOINT_KEY
 from sr_experiments.nets.weights import check_checksums
+from sr_experiments.ranks import is_first
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +44,8 @@ def find_start(run_dir: Path) -> Start:
         ValueError: If there are checkpoints and none of them is whole.
     """
     folder = run_dir / "checkpoints"
-    clear_away(run_dir)
+    if is_first():
+        clear_away(run_dir)
     notes: list[str] = []
     there = [folder / name for name in (LAST, BEFORE, BEST) if (folder / name).is_file()]
     for path in there:
@@ -72,7 +74,7 @@ def damage(path: Path) -> str | None:
 
 @contextmanager
 def alone(run_dir: Path) -> Iterator[None]:
-    """Hold a run's folder, so that no other process trains into it; the lock goes with the process.
+    """Hold a run's folder, so that no other run trains into it; the lock goes with the run's first process.
 
     Raises:
         ValueError: If another one does.
@@ -80,6 +82,8 @@ def alone(run_dir: Path) -> Iterator[None]:
     try:
         import fcntl
     except ImportError:  # Windows
+        fcntl = None  # type: ignore[assignment]
+    if fcntl is None or not is_first():
         yield
         return
     run_dir.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytorch_lightning as pl
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from sr_experiments.build import build_data, build_model, build_trainer
 from sr_experiments.callbacks.checkpoints import Checkpoints
@@ -16,9 +16,11 @@ from sr_experiments.callbacks.metrics_file import MetricsFile
 from sr_experiments.callbacks.speed import Speed
 from sr_experiments.data.datamodule import SRData
 from sr_experiments.models.base import SRModel, count_parameters
+from sr_experiments.ranks import is_first
 from sr_experiments.tasks.record import RunRecord, write_text
 from sr_experiments.tasks.resume import Start, alone, find_start, read_record, shown
 from sr_experiments.tasks.table import print_results
+from sr_experiments.tasks.together import together
 
 _log = logging.getLogger(__name__)
 _C = TypeVar("_C", bound=pl.Callback)
@@ -26,6 +28,8 @@ _C = TypeVar("_C", bound=pl.Callback)
 
 def train(config: DictConfig, run_dir: Path, *, resume: bool = False) -> None:
     """Run one experiment into `run_dir` (see docs/architecture.md for what it leaves there).
+
+    On several devices each has a process, and all of them come here; the first one alone writes.
 
     Args:
         config: Composed and checked.
@@ -43,25 +47,28 @@ def train(config: DictConfig, run_dir: Path, *, resume: bool = False) -> None:
     if earlier is not None and earlier.get("status") == "finished":
         _log.info("%s is finished: nothing is left to do", shown(run_dir))
         return
-    with alone(run_dir), RunRecord(run_dir / "run.json", earlier=earlier, **facts) as record:
+    path = run_dir / "run.json" if is_first() else None
+    with alone(run_dir), RunRecord(path, earlier=earlier, **facts) as record:
         start = find_start(run_dir) if resume else Start(None, batches=0, rows=0, notes=[])
         for note in start.notes:
             record.note(note)
         data = build_data(config)
         model = build_model(config)
         trainer = build_trainer(config, run_dir, model=model)
-        if not (run_dir / "config.yaml").is_file():
+        if is_first() and not (run_dir / "config.yaml").is_file():
             write_text(run_dir / "config.yaml", model.config_text)
         record.update(parameters=count_parameters(model.net), precision=str(trainer.precision), steps=0)
         _announce(config, model, data, trainer, run_dir)
-        if model.trainable:
-            _continue_logs(trainer, start)
-            _fit(trainer, model, data, record, config, start=start)
-        else:
-            record.note(
-                f"{config.name} has no parameters: there was nothing to train, it was tested as it is"
-            )
-        best = _test_best(trainer, model, data)
+        text = OmegaConf.to_yaml(config, resolve=True)
+        with together(trainer, config=text, run_dir=run_dir, resume=resume, on_hang=record.fail):
+            if model.trainable:
+                _continue_logs(trainer, start)
+                _fit(trainer, model, data, record, config, start=start)
+            else:
+                record.note(
+                    f"{config.name} has no parameters: there was nothing to train, it was tested as it is"
+                )
+            best = _test_best(trainer, model, data)
         for note in model.collect_notes():
             record.note(note)
         if config.data.demo:
@@ -69,7 +76,8 @@ def train(config: DictConfig, run_dir: Path, *, resume: bool = False) -> None:
                 "demo run: a few photographs and a few minutes; its numbers compare with nothing published"
             )
         record.update(metrics=model.results, best=best)
-        write_per_image(run_dir / "per_image.csv", model)
+        if is_first():
+            write_per_image(run_dir / "per_image.csv", model)
     _conclude(record, trainer, config, run_dir)
 
 

@@ -184,27 +184,27 @@ DEVICES: dict[str, Mistake] = {
     ),
     "a strategy": Mistake(
         f"{TRAIN} trainer.strategy=dpp",
-        "trainer.strategy=dpp: there is no such one; ddp is for several GPUs, else auto",
+        "trainer.strategy=dpp: choose one of auto, ddp, ddp_find_unused_parameters_true",
     ),
     "a strategy for GPUs": Mistake(
         f"{TRAIN} trainer.strategy=fsdp",
-        "trainer.strategy=fsdp needs GPUs; on the CPU choose ddp or auto",
+        "trainer.strategy=fsdp: choose one of auto, ddp, ddp_find_unused_parameters_true",
     ),
     "a strategy that is not installed": Mistake(
         f"{TRAIN} trainer.accelerator=auto trainer.strategy=deepspeed",
-        "trainer.strategy=deepspeed needs GPUs; on the CPU choose ddp or auto",
+        "trainer.strategy=deepspeed: choose one of auto, ddp, ddp_find_unused_parameters_true",
         without_gpu=True,
     ),
     "a strategy to evaluate with": Mistake(
         f"{EVALUATE} checkpoint=run trainer.strategy=dpp",
-        "trainer.strategy=dpp: there is no such one; ddp is for several GPUs, else auto",
+        "trainer.strategy=dpp: choose one of auto, ddp, ddp_find_unused_parameters_true",
     ),
     "float16 on a CPU": Mistake(
         f"{TRAIN} precision=16-mixed",
         "precision=16-mixed needs a GPU; on the CPU choose bf16-mixed, 32-true or auto",
     ),
     "no machines": Mistake(
-        f"{TRAIN} +trainer.num_nodes=0",
+        f"{TRAIN} trainer.num_nodes=0",
         "trainer.num_nodes=0: must be 1 or more",
     ),
 }

@@ -1,0 +1,93 @@
+"""The devices that a run is to train on: whether they are there, and how Lightning is to use them."""
+
+import os
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+from omegaconf import DictConfig, ListConfig
+from pytorch_lightning.strategies import DDPStrategy
+
+from sr_experiments.models.sync import SyncBatchNorms
+from sr_experiments.ranks import by_srun, by_torchrun, refuse_another_number
+
+STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true")  # docs/decisions/0014-many-devices.md
+
+
+def refuse_absent_devices(config: DictConfig) -> None:
+    """Compare what is asked for with what this machine has, in words that say what to do.
+
+    Raises:
+        ValueError: If a device is not there, or not able to train in the precision.
+    """
+    accelerator, devices = config.trainer.accelerator, config.trainer.devices
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    cpu = accelerator == "cpu" or (
+        accelerator == "auto" and not there and not torch.backends.mps.is_available()
+    )
+    if accelerator in ("gpu", "cuda") and not there and not torch.backends.mps.is_available():
+        built = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "for the CPU only"
+        raise ValueError(
+            f"trainer.accelerator={accelerator}: torch finds no GPU here (it was built {built}; "
+            "nvidia-smi tells whether the driver finds one): trainer=cpu, or trainer=auto for what there is"
+        )
+    numbers = list(devices) if isinstance(devices, ListConfig) else []
+    if (
+        there
+        and not cpu
+        and (max(numbers, default=-1) >= there or (isinstance(devices, int) and devices > there))
+    ):
+        every = "0" if there == 1 else f"0 to {there - 1}"
+        raise ValueError(
+            f"trainer.devices={devices}: there are {there} GPUs here, numbers {every}; "
+            "trainer.devices=auto takes all of them"
+        )
+    strategy = config.trainer.strategy
+    if isinstance(strategy, str) and strategy not in STRATEGIES:
+        raise ValueError(f"trainer.strategy={strategy}: choose one of {', '.join(STRATEGIES)}")
+    if config.precision == "16-mixed" and cpu:
+        raise ValueError("precision=16-mixed needs a GPU; on the CPU choose bf16-mixed, 32-true or auto")
+
+
+def choices_of(config: DictConfig) -> tuple[dict[str, Any], list[Any]]:
+    """Options of the Trainer that take the place of those in the config, and its plug-ins.
+
+    Raises:
+        ValueError: If SLURM was not told how many processes there are on each machine.
+    """
+    plugins: list[Any] = []
+    if config.trainer.get("sync_batchnorm"):
+        plugins.append(SyncBatchNorms())
+    if not by_torchrun() and "SLURM_NTASKS" in os.environ:
+        plugins.append(_of_slurm())
+    return {"sync_batchnorm": False}, plugins
+
+
+def _of_slurm() -> LightningEnvironment | SLURMEnvironment:
+    """Who starts the processes: SLURM where it starts several, else we do."""
+    if not by_srun():
+        return LightningEnvironment()
+    if "SLURM_NTASKS_PER_NODE" not in os.environ:
+        raise ValueError(
+            f"srun has started {os.environ['SLURM_NTASKS']} processes, and how many of them on each machine "
+            "is not known: give srun or sbatch --ntasks-per-node=N, and trainer=ddp trainer.devices=N"
+        )
+    return SLURMEnvironment(auto_requeue=False)  # `Stopping` answers its signal, and run=FOLDER continues
+
+
+def prepare_strategy(trainer: pl.Trainer, *, several_nets: bool) -> None:
+    """What is known only when there is a strategy.
+
+    Args:
+        trainer: Not yet used.
+        several_nets: Each backward pass reaches one of several nets.
+
+    Raises:
+        ValueError: If another number of processes was started than the trainer would wait for.
+    """
+    refuse_another_number(devices=trainer.num_devices, nodes=trainer.num_nodes)
+    if several_nets and isinstance(trainer.strategy, DDPStrategy):
+        # Without this DDP waits for the other net's gradients.
+        trainer.strategy._ddp_kwargs["find_unused_parameters"] = True

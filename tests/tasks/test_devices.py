@@ -1,0 +1,214 @@
+"""One run by several processes: real ones, as the command line starts them, on the CPU."""
+
+import csv
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.tasks.nursery import Child, nursery, wait_for
+from tests.tasks.runs import photographs
+
+Start = Callable[..., Child]
+TOY = [
+    "model=espcn",
+    "net.features=8",
+    "scale=2",
+    "data=folder",
+    "data.root=photographs",
+    "data.val_root=others",
+    "data.patch_size=32",
+    "data.workers=0",
+    "trainer.accelerator=cpu",
+    "trainer.log_every_n_steps=1",
+]
+GAN = ["loss=gan", "metric=[]", "discriminator.width=4"]
+TWO = ["trainer=ddp", "trainer.devices=2"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With four photographs, and five others for validation: they do not come out even on two devices."""
+    made = tmp_path_factory.mktemp("devices")
+    photographs(made / "photographs")
+    photographs(made / "others", count=5, side=44)
+    return made
+
+
+@pytest.fixture(scope="module")
+def start(folder: Path) -> Iterator[Start]:
+    with nursery(folder) as started:
+        yield started
+
+
+def finished(child: Child, *, code: int = 0) -> str:
+    """What it said; nothing of it is left."""
+    assert child.wait() == code, child.said
+    with pytest.raises(ProcessLookupError):
+        os.killpg(child.pid, 0)
+    return child.said
+
+
+def record(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    return found
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def runs_in(folder: Path) -> list[Path]:
+    return sorted(path.parent for path in folder.rglob("run.json"))
+
+
+def test_a_sweep_of_runs_on_two_devices_is_so_many_runs(start: Start, folder: Path) -> None:
+    """The incident: each run's second process began the whole sweep anew, and wanted a folder of its own.
+
+    Weights do not move, so what is measured on two devices is equal to the last bit to that of one.
+    """
+    still = [*TOY, *GAN, "optimizer.lr=0", "data.steps_per_epoch=2", "trainer.max_epochs=1"]
+    said = finished(start("-m", "seed=1,2", "hydra.sweep.dir=sweep", *still, *TWO, log="sweep.txt"))
+    finished(start("seed=1", *still, "trainer.devices=1", "hydra.run.dir=alone", log="alone.txt"))
+    assert [run.name for run in runs_in(folder / "sweep")] == ["0-espcn", "1-espcn"]
+    for run in runs_in(folder / "sweep"):
+        assert record(run)["status"] == "finished"
+        assert said.count(f"-> {run}") == 1
+        measured = rows(run / "per_image.csv")
+        assert [row["image"] for row in measured] == [str(index) for index in range(5)]
+        logged = rows(run / "metrics.csv")
+        assert len([row for row in logged if row["val/psnr_y"]]) == 1
+        assert len([row for row in logged if row["train/loss"]]) == 2
+    assert said.count("┃ data set ┃") == 2
+    assert "Warning" not in said
+    first, alone = folder / "sweep" / "0-espcn", folder / "alone"
+    assert record(first)["metrics"] == record(alone)["metrics"]
+    assert rows(first / "per_image.csv") == rows(alone / "per_image.csv")
+
+
+def tensors(checkpoint: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    """Every tensor of the model and of its optimizers, by its path."""
+    if isinstance(checkpoint, torch.Tensor):
+        yield name, checkpoint
+    elif isinstance(checkpoint, dict | list):
+        pairs = checkpoint.items() if isinstance(checkpoint, dict) else enumerate(checkpoint)
+        for key, value in pairs:
+            yield from tensors(value, f"{name}/{key}")
+
+
+def apart(one: Path, other: Path) -> float:
+    """The largest distance between two runs' last states."""
+    kept = ("state_dict", "optimizer_states")
+    first, second = (
+        dict(tensors([torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)[key] for key in kept]))
+        for run in (one, other)
+    )
+    assert first.keys() == second.keys()
+    assert any("optimizer" in key or "/1/" in key for key in first)
+    return max(float((first[key].double() - second[key].double()).abs().max()) for key in first)
+
+
+def samples(folder: Path, *, ranks: int, batch: int) -> list[list[Any]]:
+    """What the processes were given, as one list in the order of the positions of each global batch."""
+    given = [
+        [json.loads(line) for line in (folder / f"{rank}.jsonl").read_text().splitlines()]
+        for rank in range(ranks)
+    ]
+    steps = range(0, len(given[0]), batch)
+    return [sample for step in steps for one in given for sample in one[step : step + batch]]
+
+
+PAIRS = {
+    "restoration": ["degradation=real_esrgan"],
+    "gan": [
+        *GAN,
+        "adversary=relativistic_average",
+        "discriminator=patchgan",
+        "discriminator.layers=1",
+        "discriminator.norm=batch",
+        "trainer.sync_batchnorm=true",
+        "degradation=bicubic",
+    ],
+}
+
+
+@pytest.mark.parametrize("which", PAIRS)
+def test_two_devices_with_the_batches_of_one_end_as_one(which: str, start: Start, folder: Path) -> None:
+    """Weights, averages, optimizers, in float64; and what each was given, byte for byte."""
+    given = [*TOY, *PAIRS[which], "precision=64-true", "data.steps_per_epoch=4", "trainer.max_epochs=2"]
+    given += ["+callbacks.recorder._target_=tests.recorder.Recorder"]
+    for devices, batch in ((1, 4), (2, 2)):
+        name = f"{which}-{devices}"
+        own = [
+            f"hydra.run.dir={name}",
+            f"data.batch_size={batch}",
+            f"+callbacks.recorder.folder={name}/given",
+        ]
+        trainer = TWO if devices == 2 else ["trainer=cpu"]
+        finished(start(*given, *own, *trainer, log=f"{name}.txt"))
+    one, two = folder / f"{which}-1", folder / f"{which}-2"
+    assert apart(one, two) < 1e-9
+    whole = samples(one / "given", ranks=1, batch=4)
+    assert [sample[0] for sample in whole] == list(range(32))
+    assert all(len(sample[3]) > 2 for sample in whole)
+    assert samples(two / "given", ranks=2, batch=2) == whole
+
+
+def of_rank(child: Child, rank: int) -> int | None:
+    """The process of that rank among a run's, as it is before its end."""
+    for entry in Path("/proc").iterdir():
+        try:
+            told = (entry / "environ").read_bytes().split(b"\0") if entry.name.isdigit() else []
+            if f"LOCAL_RANK={rank}".encode() in told and os.getpgid(int(entry.name)) == child.pid:
+                return int(entry.name)
+        except OSError:  # it is gone, or another's
+            continue
+    return None
+
+
+LONG = [*TOY, *TWO, "data.steps_per_epoch=100", "trainer.max_epochs=500", "precision=32-true"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are found in /proc")
+def test_a_process_that_is_killed_takes_the_run_with_it(start: Start, folder: Path) -> None:
+    """Within seconds, with the reason, and it can be continued."""
+    run = folder / "killed"
+    child = start(*LONG, "run=killed", log="killed.txt")
+    wait_for(lambda: (run / "checkpoints" / "last.ckpt").is_file(), seconds=120)
+    other = of_rank(child, 1)
+    assert other is not None
+    os.kill(other, signal.SIGKILL)
+    said = finished(child, code=2)
+    why = "process 1 of 2 was ended by SIGKILL"
+    assert said.count("error: ") == said.count(f"error: {why}") == 1
+    assert record(run)["status"] == "failed"
+    assert why in record(run)["error"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_on_two_devices_is_stopped_and_continued(
+    number: signal.Signals, start: Start, folder: Path
+) -> None:
+    """Either process is told, both stop after the same step; the end is that of the run that was not."""
+    name = f"stopped-{number.name}"
+    short = [*TOY, *TWO, "data.steps_per_epoch=40", "trainer.max_epochs=3", "precision=32-true"]
+    child = start(*short, f"run={name}", log=f"{name}.txt")
+    wait_for(lambda: (folder / name / "checkpoints" / "last.ckpt").is_file(), seconds=120)
+    child.send(number)
+    said = finished(child, code=130)
+    assert said.count("interrupted: continue with: python -m sr_experiments run=") == 1
+    assert record(folder / name)["status"] == "interrupted"
+    assert 40 <= record(folder / name)["batches"] < 120
+    finished(start(f"run={name}", log=f"{name}.txt"))
+    assert record(folder / name)["batches"] == 120
+    if not (folder / "whole").exists():
+        finished(start(*short, "run=whole", log="whole.txt"))
+    assert apart(folder / name, folder / "whole") == 0
+    assert record(folder / name)["metrics"] == record(folder / "whole")["metrics"]
