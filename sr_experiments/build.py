@@ -1,17 +1,16 @@
 """The composition root: the only place where config becomes objects."""
 
 import logging
-import netrc
-import os
 import platform
 import warnings
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 import pytorch_lightning as pl
 import torch
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
+from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
@@ -19,6 +18,8 @@ from pytorch_lightning.loggers import Logger
 from sr_experiments.callbacks.checkpoints import WholeFiles
 from sr_experiments.callbacks.speed import Speed
 from sr_experiments.callbacks.stopping import Stopping
+from sr_experiments.callbacks.wandb_run import WandbRun
+from sr_experiments.callbacks.wandb_views import WandbViews
 from sr_experiments.data.datamodule import SRData
 from sr_experiments.devices import choices_of, prepare_strategy, refuse_absent_devices
 from sr_experiments.features.pretrained import NotAtHand
@@ -85,6 +86,7 @@ def build_trainer(config: DictConfig, run_dir: Path, *, model: SRModel) -> pl.Tr
     alone = {} if model.automatic_optimization else {"accumulate_grad_batches": 1, "gradient_clip_val": None}
     together, plugins = choices_of(config)
     loggers = build_loggers(config, run_dir)
+    views = [WandbViews(one, net_name=config.name, note=note) for one in loggers if isinstance(one, WandbRun)]
     try:
         trainer = cast(
             pl.Trainer,
@@ -93,7 +95,7 @@ def build_trainer(config: DictConfig, run_dir: Path, *, model: SRModel) -> pl.Tr
                 **alone,
                 **together,
                 precision=choose_precision(config.precision, accelerator=config.trainer.accelerator),
-                callbacks=callbacks,
+                callbacks=[*callbacks, *views],
                 plugins=[WholeFiles(), *plugins],
                 logger=loggers or False,
                 default_root_dir=str(run_dir),
@@ -127,13 +129,13 @@ def build_loggers(config: DictConfig, run_dir: Path) -> list[Logger]:
     """Every logger chosen by ``logger=``.
 
     Raises:
-        ValueError: if a logger's package is not installed.
+        ValueError: if a logger's package is not installed, or nobody is logged in where that is needed.
     """
     loggers = []
     for name, node in config.logger.items():
         options: dict[str, Any] = {"save_dir": str(run_dir)}
         if name == "wandb":
-            options["offline"] = wandb_offline(bool(node.offline))
+            options |= _of_wandb(config, node, run_dir)
         try:
             logger = instantiate(node)(**options)
         except ModuleNotFoundError as error:
@@ -147,37 +149,17 @@ def build_loggers(config: DictConfig, run_dir: Path) -> list[Logger]:
     return loggers
 
 
-def wandb_offline(asked: bool) -> bool:
-    """Whether Weights & Biases must write to disk only: when asked to, or when nobody is logged in.
-
-    wandb's own check of credentials asks its server, and waits for minutes where there is no network.
-    """
-    if asked or os.environ.get("WANDB_MODE") in ("offline", "disabled", "dryrun"):
-        return True
-    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE") or _wandb_in_netrc():
-        return False
-    _log.warning(
-        "wandb: no login found, so the run is written offline; "
-        "`wandb login` before the next one, or `wandb sync` after this one"
-    )
-    return True
-
-
-def _wandb_in_netrc() -> bool:
-    """Whether ``wandb login`` has left a key for its server."""
-    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
-    paths = (
-        [Path(os.environ["NETRC"])]
-        if "NETRC" in os.environ
-        else [Path.home() / ".netrc", Path.home() / "_netrc"]
-    )
-    for path in paths:
-        try:
-            if netrc.netrc(path).authenticators(host):
-                return True
-        except (OSError, netrc.NetrcParseError):
-            continue  # absent, or not ours to judge: wandb will say
-    return False
+def _of_wandb(config: DictConfig, node: DictConfig, run_dir: Path) -> dict[str, Any]:
+    """What a run at Weights & Biases is called there, and by which words it is found."""
+    hydra = HydraConfig.get() if HydraConfig.initialized() else None
+    sweep = Path(hydra.sweep.dir).name if hydra is not None and hydra.mode == RunMode.MULTIRUN else None
+    words = [*node.tags, config.name, f"x{config.scale}", config.data.name]
+    words += ["demo"] if config.data.demo else []
+    return {
+        "name": node.name or (run_dir.name if sweep else config.name),
+        "group": node.group or sweep,
+        "tags": list(dict.fromkeys(word[:64] for word in words)),  # longer ones are refused there
+    }
 
 
 def choose_precision(asked: str, *, accelerator: str) -> str:

@@ -1,6 +1,5 @@
 """What is chosen when the config says `auto`, and the loggers."""
 
-import logging
 import platform
 from pathlib import Path
 
@@ -53,45 +52,6 @@ def test_tensorboard_and_csv_together(tmp_path: Path) -> None:
     run(root, tmp_path / "run", "logger=[csv,tensorboard]")
     assert (tmp_path / "run" / "metrics.csv").is_file()
     assert list((tmp_path / "run" / "tensorboard").glob("events.out.tfevents.*"))
-
-
-@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-def test_wandb_goes_offline_by_itself_and_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Online without a key fails at once; nobody should need an account to try something."""
-    for name in ("WANDB_API_KEY", "WANDB_MODE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    root = photographs(tmp_path / "photographs")
-    with caplog.at_level(logging.WARNING):
-        run(root, tmp_path / "run", "logger=[csv,wandb]")
-    assert "no login found, so the run is written offline" in caplog.text
-    assert list((tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb"))
-
-
-def test_wandb_offline_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert build.wandb_offline(True)
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    assert build.wandb_offline(False)
-    monkeypatch.setenv("WANDB_MODE", "online")
-    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
-    assert not build.wandb_offline(False)
-
-
-def test_wandb_finds_a_login_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_IDENTITY_TOKEN_FILE"):
-        monkeypatch.delenv(name, raising=False)
-    path = tmp_path / "netrc"
-    monkeypatch.setenv("NETRC", str(path))
-    assert build.wandb_offline(False)
-    path.write_text("machine api.wandb.ai login user password 123\n", encoding="utf-8")
-    assert not build.wandb_offline(False)
-    monkeypatch.setenv("WANDB_BASE_URL", "https://wandb.example.org")
-    assert build.wandb_offline(False)
-    path.write_text("not a netrc file", encoding="utf-8")
-    assert build.wandb_offline(False)
 
 
 def test_a_logger_whose_package_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "degradations": {"imaging"},
     "data": {"degradations", "imaging"},
     "models": {"losses", "metrics", "nets.base", "imaging"},
-    "callbacks": {"models", "imaging"},
+    "callbacks": {"models", "imaging", "account", "ranks", "secret"},
     "prepare": {"data", "imaging"},
     "build": {
         "nets",

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
+from pytorch_lightning.loggers import TensorBoardLogger
 
 from sr_experiments.callbacks.panel import Shot, compare, most_different
+from sr_experiments.callbacks.wandb_run import WandbRun
 from sr_experiments.imaging.io import write_png
 from sr_experiments.models.base import Restored
 
@@ -80,7 +81,7 @@ def _psnr(metrics: dict[str, Any]) -> str:
 def _send(trainer: Trainer, name: str, picture: np.ndarray) -> None:
     """Show the picture on the dashboards that can."""
     for logger in trainer.loggers:
-        if isinstance(logger, WandbLogger):
-            logger.log_image(name, [picture])
+        if isinstance(logger, WandbRun):
+            logger.log_row(lambda wandb: {f"pictures/{name}": wandb.Image(picture)})
         elif isinstance(logger, TensorBoardLogger):
             logger.experiment.add_image(name, picture, trainer.global_step, dataformats="HWC")

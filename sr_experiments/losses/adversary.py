@@ -93,6 +93,7 @@ class Adversary(nn.Module):
         self.start, self.ramp = start, ramp
         self.feature_matching = feature_matching
         self.r1, self.gradient_penalty, self.penalty_every = r1, gradient_penalty, penalty_every
+        self.said: dict[str, list[Tensor]] = {}
 
     def begin_step(self) -> None:
         """Let spectral normalisation iterate once, before the first pass of a step and in none of them."""
@@ -146,6 +147,7 @@ class Adversary(nn.Module):
         sr = pair.sr.detach()
         real = self.discriminator(pair.gt, pair.condition).logits
         fake = self.discriminator(sr, pair.condition).logits
+        self.said = {"d_real": [r.detach() for r in real], "d_fake": [f.detach() for f in fake]}
         loss = _mean([self.loss.for_discriminator(r, f) for r, f in zip(real, fake, strict=True)])
         values = {
             "d_real": _mean([_single(r).detach().mean() for r in real]),

@@ -154,9 +154,12 @@ class SRModel(LightningModule):
         """Forget the last validation."""
         self._meters.clear()
 
-    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        """Measure one whole image."""
-        self._record("val", batch["index"], self._measure(self._super_resolve(batch), batch))
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Any]:
+        """Measure one whole image; it and what was measured are for callbacks."""
+        sr = self._super_resolve(batch)
+        metrics = self._measure(sr, batch)
+        self._record("val", batch["index"], metrics)
+        return {"sr": sr, "metrics": metrics}
 
     def on_validation_epoch_end(self) -> None:
         """Log the means over images."""

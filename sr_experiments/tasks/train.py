@@ -3,7 +3,9 @@
 import csv
 import io
 import logging
+from contextlib import ExitStack
 from pathlib import Path
+from types import TracebackType
 from typing import Any, TypeVar
 
 import pytorch_lightning as pl
@@ -14,6 +16,7 @@ from sr_experiments.callbacks.checkpoints import Checkpoints
 from sr_experiments.callbacks.images import Images
 from sr_experiments.callbacks.metrics_file import MetricsFile
 from sr_experiments.callbacks.speed import Speed
+from sr_experiments.callbacks.wandb_run import WandbRun
 from sr_experiments.data.datamodule import SRData
 from sr_experiments.models.base import SRModel, count_parameters
 from sr_experiments.ranks import is_first
@@ -48,13 +51,18 @@ def train(config: DictConfig, run_dir: Path, *, resume: bool = False) -> None:
         _log.info("%s is finished: nothing is left to do", shown(run_dir))
         return
     path = run_dir / "run.json" if is_first() else None
-    with alone(run_dir), RunRecord(path, earlier=earlier, **facts) as record:
+    with (
+        alone(run_dir),
+        RunRecord(path, earlier=earlier, **facts) as record,
+        ExitStack() as endings,
+    ):
         start = find_start(run_dir) if resume else Start(None, batches=0, rows=0, notes=[])
         for note in start.notes:
             record.note(note)
         data = build_data(config)
         model = build_model(config)
         trainer = build_trainer(config, run_dir, model=model)
+        endings.push(_Ending(trainer, record))
         if is_first() and not (run_dir / "config.yaml").is_file():
             write_text(run_dir / "config.yaml", model.config_text)
         record.update(parameters=count_parameters(model.net), precision=str(trainer.precision), steps=0)
@@ -173,6 +181,27 @@ def _conclude(record: RunRecord, trainer: pl.Trainer, config: DictConfig, run_di
         more = f"  (and {len(pictures) - 1} more beside it)" if len(pictures) > 1 else ""
         print(f"picture  {shown(pictures[0])}{more}")
     print(f"run      {shown(run_dir)}")
+
+
+class _Ending:
+    """What is told to Weights & Biases when a run ends, one way or another."""
+
+    def __init__(self, trainer: pl.Trainer, record: RunRecord) -> None:
+        self.loggers = [logger for logger in trainer.loggers if isinstance(logger, WandbRun)]
+        self.trainer, self.record = trainer, record
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        best = Path(_callback(self.trainer, Checkpoints).best_model_path)
+        for logger in self.loggers:
+            kept = best if error is None and best.is_file() else None
+            logger.finish(failed=error is not None, notes=self.record.content["notes"], checkpoint=kept)
+            if logger.problem is not None:
+                self.record.note(logger.problem)
 
 
 def _callback(trainer: pl.Trainer, kind: type[_C]) -> _C:

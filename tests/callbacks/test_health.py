@@ -40,8 +40,8 @@ class Player(SRModel):
             self.log("train/loss", 7.0)
         return cast(Tensor, sum(parameter.sum() for parameter in self.net.parameters()))
 
-    def validation_step(self, batch: Any, batch_idx: int) -> None:
-        pass
+    def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Any]:
+        return {}
 
     def on_validation_epoch_end(self) -> None:
         if self.logs:

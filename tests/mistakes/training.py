@@ -131,8 +131,17 @@ VALUES: dict[str, Mistake] = {
     ),
     "a key of wandb's": Mistake(
         f"{TRAIN} logger=wandb logger.wandb.mode=foo",
-        "logger.wandb.mode: no such key. Did you mean 'logger.wandb.log_model'? logger.wandb has: "
-        "project, name, offline, log_model.",
+        "logger.wandb.mode: no such key. Did you mean 'logger.wandb.name'? logger.wandb has: project, "
+        "entity, name, group, tags, offline, timeout, finish_timeout, pictures, pictures_every, histograms, "
+        "checkpoint.",
+    ),
+    "no time for wandb": Mistake(
+        f"{TRAIN} logger=wandb logger.wandb.timeout=0",
+        "logger.wandb.timeout=0: must be 1 or more",
+    ),
+    "pictures below nothing": Mistake(
+        f"{TRAIN} logger=wandb logger.wandb.pictures=-1",
+        "logger.wandb.pictures=-1: must be 0 or more",
     ),
 }
 
