@@ -11,9 +11,19 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from sr_experiments.continuing import OPTION, continues, folder_of, to_begin, to_continue
+from sr_experiments.continuing import (
+    OPTION,
+    continues,
+    folder_of,
+    to_begin,
+    to_complete,
+    to_continue,
+    to_sweep,
+)
 from sr_experiments.paths import conf_dir
+from sr_experiments.sweeps.book import SWEEP
 
+MULTIRUN = ("-m", "--multirun")
 LISTS = ("benchmark", "metric", "logger")  # groups of which several can be chosen
 
 
@@ -23,13 +33,19 @@ def as_hydra_takes(arguments: Sequence[str]) -> list[str]:
     Raises:
         ValueError: If ``run=`` does not go with the others.
     """
-    sweep = any(argument in ("-m", "--multirun") for argument in arguments)
+    sweep = any(argument in MULTIRUN for argument in arguments)
+    if sweep:  # a flag between two of the others is more than Hydra can read
+        arguments = ["-m", *(argument for argument in arguments if argument not in MULTIRUN)]
     options = _task_options(arguments)
     folder = folder_of(arguments)
     others = [argument for argument in arguments if not argument.startswith(OPTION)]
     rewritten = [_rewritten(argument, options=options, sweep=sweep) for argument in others]
     if folder is None:
         return rewritten
+    if sweep:
+        return to_sweep(folder, rewritten)
+    if (folder / SWEEP).is_file():
+        return to_complete(folder, rewritten)
     return to_continue(folder, rewritten) if continues(folder) else to_begin(folder, rewritten)
 
 

@@ -8,9 +8,7 @@ from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
-from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
-from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
@@ -28,6 +26,7 @@ from sr_experiments.models.inference import Inference
 from sr_experiments.nets.base import SRNet
 from sr_experiments.rebuild import build_net, start_from
 from sr_experiments.secret import redacted, redacted_all
+from sr_experiments.sweeps.member import sweep_name
 
 _log = logging.getLogger(__name__)
 
@@ -151,8 +150,7 @@ def build_loggers(config: DictConfig, run_dir: Path) -> list[Logger]:
 
 def _of_wandb(config: DictConfig, node: DictConfig, run_dir: Path) -> dict[str, Any]:
     """What a run at Weights & Biases is called there, and by which words it is found."""
-    hydra = HydraConfig.get() if HydraConfig.initialized() else None
-    sweep = Path(hydra.sweep.dir).name if hydra is not None and hydra.mode == RunMode.MULTIRUN else None
+    sweep = sweep_name()
     words = [*node.tags, config.name, f"x{config.scale}", config.data.name]
     words += ["demo"] if config.data.demo else []
     return {

@@ -25,6 +25,8 @@ from sr_experiments.mistakes import composition_message, user_message
 from sr_experiments.paths import conf_dir
 from sr_experiments.ranks import as_another, is_first, refuse_a_sweep
 from sr_experiments.secret import redacted, watch_logs
+from sr_experiments.sweeps import member
+from sr_experiments.sweeps.ended import SweepEnded
 
 register()
 _LATER = 20.0  # seconds; a launcher ends the others sooner than that
@@ -34,14 +36,32 @@ _failures: list[Exception] = []
 @hydra.main(config_path=str(conf_dir()), config_name="config", version_base="1.3")
 def _app(config: DictConfig) -> None:
     watch_logs()
+    folder = Path(HydraConfig.get().runtime.output_dir)
     try:
-        _clean(Path(HydraConfig.get().runtime.output_dir) / ".hydra")
+        _clean(folder / ".hydra")
         check(config)
+        if member.goes_apart(config):
+            member.run_apart(config, folder)
+            return
+        config = member.begun(config, folder)
         task = instantiate(config.task)  # imported only now: Lightning takes seconds
-        task(config, Path(HydraConfig.get().runtime.output_dir))
+        task(config, folder)
+        member.note("finished")
     except Exception as error:
         # Kept and told at the end: Hydra would print its own words, and end a sweep at its first failure.
         _failures.append(error)
+        if member.of_a_sweep():
+            _note(error)
+
+
+def _note(error: Exception) -> None:
+    """A run of a sweep failed: the others go on, and what is said at the end comes from this."""
+    message = _message(error)
+    if message is None:
+        traceback.print_exception(error)
+    said = message or f"{type(error).__name__}: {error}"
+    print(f"failed: {said.splitlines()[0]}", flush=True)
+    member.note("failed", error=said, code=1 if message is None else 2)
 
 
 def _clean(folder: Path) -> None:
@@ -66,6 +86,7 @@ def main() -> None:
     if not is_first():
         sys.argv[1:] = as_another(sys.argv[1:])
         warnings.simplefilter("ignore")  # the first process has warned
+    member.watch_parent()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing: one place decides what is shown
     _failures.clear()
     try:
@@ -73,6 +94,11 @@ def main() -> None:
     except KeyboardInterrupt as interrupt:
         _say(f"interrupted: {interrupt}" if str(interrupt) else "interrupted")
         sys.exit(130)
+    except SweepEnded as end:
+        for message in end.messages:
+            print(f"error: {message}", file=sys.stderr)
+        print(end.advice, flush=True)
+        sys.exit(end.code)
     except Exception as error:  # while composing; what happens later is in _failures
         _failures.append(error)
     if _failures:
@@ -91,12 +117,17 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+def _message(error: Exception) -> str | None:
+    """What there is to say to somebody who can mend it; None: he can not."""
+    composing = isinstance(error, HydraException | OmegaConfBaseException)
+    return composition_message(error, sys.argv[1:]) if composing else user_message(error)
+
+
 def _tell(error: Exception) -> int:
     """Print what there is to say about a failure; its exit code."""
     if not is_first():
         time.sleep(_LATER)
-    composing = isinstance(error, HydraException | OmegaConfBaseException)
-    message = composition_message(error, sys.argv[1:]) if composing else user_message(error)
+    message = _message(error)
     if message is None or "debug=true" in [argument.lower() for argument in sys.argv[1:]]:
         traceback.print_exception(error)
     if message is not None:

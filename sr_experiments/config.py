@@ -64,6 +64,15 @@ class Config:
     debug: bool = False
 
 
+@dataclass
+class GridConfig:
+    """What ``-m`` does with the values given: ``hydra.sweeper``."""
+
+    _target_: str = "hydra_plugins.sr_experiments_sweeps.Grid"
+    # Values of keys as on the command line, which overrides them.
+    params: dict[str, str] = field(default_factory=dict)
+
+
 def root_keys() -> list[str]:
     """The keys that may stand at the top level of a config."""
     return [entry.name for entry in fields(Config)]
@@ -167,7 +176,9 @@ def _psnr_of(channels: int) -> str:
 
 def register() -> None:
     """Make the root dataclass and the resolvers known to Hydra. May be called again."""
-    ConfigStore.instance().store(name="schema", node=Config)
+    store = ConfigStore.instance()
+    store.store(name="schema", node=Config)
+    store.store(group="hydra/sweeper", name="sr_grid", node=GridConfig)
     # ${mul:a,b}: budgets in epochs and schedules in steps are written once and derived from one another.
     OmegaConf.register_new_resolver("mul", _product, replace=True)
     # ${psnr_of:5}: what the protocol calls the PSNR of an image with so many channels.

@@ -1,6 +1,7 @@
-"""``run=FOLDER``: begin a run in a folder, or continue the one that is there by its own config.
+"""``run=FOLDER``: begin a run or a sweep in a folder, or continue what is there.
 
-So the same command, given again after a machine went down, goes on where it was.
+So the same command, given again after a machine went down, goes on where it was: a run by its own config, a
+sweep by doing what is missing.
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,8 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from sr_experiments.paths import conf_dir
+from sr_experiments.secret import HIDDEN
+from sr_experiments.sweeps.book import SWEEP, read
 
 OPTION = "run="
 TRAINS = "sr_experiments.tasks.train.train"
@@ -18,19 +21,16 @@ def folder_of(arguments: Sequence[str]) -> Path | None:
     """What ``run=`` names, if it was given.
 
     Raises:
-        ValueError: If it was given twice, or with a sweep, whose members have folders of their own.
+        ValueError: If it was given twice, or beside Hydra's word for the same.
     """
     given = [argument.removeprefix(OPTION) for argument in arguments if argument.startswith(OPTION)]
     if not given:
         return None
     if len(given) > 1 or not given[0]:
         raise ValueError("run=FOLDER names one folder")
-    if any(argument in ("-m", "--multirun") for argument in arguments):
-        raise ValueError(
-            "run=FOLDER is one run, and -m sweeps over several: hydra.sweep.dir=FOLDER names theirs"
-        )
-    if any(argument.startswith("hydra.run.dir=") for argument in arguments):
-        raise ValueError("run=FOLDER and hydra.run.dir=FOLDER name the same: give one of them")
+    for same in ("hydra.run.dir", "hydra.sweep.dir"):
+        if any(argument.startswith(f"{same}=") for argument in arguments):
+            raise ValueError(f"run=FOLDER and {same}=FOLDER name the same: give one of them")
     return Path(given[0]).expanduser()
 
 
@@ -43,7 +43,7 @@ def to_begin(folder: Path, arguments: Sequence[str]) -> list[str]:
     """For Hydra: the run goes there, also where one was killed before it knew its config."""
     was_killed = (folder / "run.json").is_file()
     again = ["++task.resume=true"] if was_killed else []
-    return [*arguments, f"hydra.run.dir={_quoted(folder)}", *again]
+    return [*arguments, f"hydra.run.dir={quoted(folder)}", *again]
 
 
 def to_continue(folder: Path, arguments: Sequence[str]) -> list[str]:
@@ -78,7 +78,7 @@ def to_continue(folder: Path, arguments: Sequence[str]) -> list[str]:
         f"--config-path={folder.resolve()}",
         "--config-name=config",
         *new,
-        f"hydra.run.dir={_quoted(folder)}",
+        f"hydra.run.dir={quoted(folder)}",
         "hydra.output_subdir=null",
         "hydra.job.name=sr_experiments",
         "hydra.job.chdir=false",
@@ -87,12 +87,38 @@ def to_continue(folder: Path, arguments: Sequence[str]) -> list[str]:
     ]
 
 
+def to_sweep(folder: Path, arguments: Sequence[str]) -> list[str]:
+    """For Hydra: the sweep goes there, or goes on there."""
+    return [*arguments, f"hydra.sweep.dir={quoted(folder)}"]
+
+
+def to_complete(folder: Path, arguments: Sequence[str]) -> list[str]:
+    """For Hydra: the sweep that was begun there, by the arguments that it was begun with.
+
+    Raises:
+        ValueError: If an argument would make other runs of it, or a secret is missing.
+    """
+    before = [str(entry) for entry in read(folder / SWEEP)["arguments"]]
+    for argument in arguments:
+        if argument not in before and not argument.startswith(("hydra/launcher=", "hydra.launcher.", "-")):
+            raise ValueError(
+                f"run={folder} completes the sweep that is there, so {argument} has no place; it was begun "
+                f"with: -m {' '.join(before)}. Only the launcher can be another one; with -m runs are added"
+            )
+    if any(HIDDEN in argument for argument in before):
+        raise ValueError(
+            f"run={folder}: a password was left out of {SWEEP}; type the whole command again, with -m"
+        )
+    new = [argument for argument in arguments if argument not in before]
+    return ["--multirun", *_last([*before, *new]), f"hydra.sweep.dir={quoted(folder)}"]
+
+
 def _last(arguments: Sequence[str]) -> list[str]:
     """Where something is given twice the last one counts."""
     return list({argument.partition("=")[0]: argument for argument in arguments}.values())
 
 
-def _quoted(path: Path) -> str:
+def quoted(path: Path | str) -> str:
     """Hydra's grammar gives spaces, commas, brackets and equal signs a meaning of their own."""
     text = str(path).replace("\\", "\\\\").replace("'", "\\'")
     return f"'{text}'"

@@ -168,6 +168,8 @@ def composition_message(error: HydraException | Exception, arguments: list[str])
     return "\n".join(lines).replace("\nfull_key: ", ", in ")
 
 
+LAUNCHERS = ("joblib", "submitit_local", "submitit_slurm")  # plug-ins of Hydra's that bring them
+
 # OmegaConf's words -> what may be given.
 _GIVE = {
     "could not be converted to Integer": "give a whole number",
@@ -204,6 +206,8 @@ def in_quotes(key: str, value: str) -> str:
 
 def _unknown_choice(given: str, group: str, choices: list[str]) -> str:
     name = given.removeprefix(f"{group}/")
+    if group == "hydra/launcher" and name in LAUNCHERS:
+        return f'{group}={name} needs a package that is not installed: pip install "sr-experiments[sweeps]"'
     if not group or name == given:
         return f"there is no config {given}.{nearest(given, choices)}"
     choices = [choice for choice in choices if not choice.startswith("_")]

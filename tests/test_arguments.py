@@ -35,6 +35,11 @@ CASES = {
         ["-m", "task=evaluate", "scale=2,3", "benchmark=set5,set14"],
         ["-m", "task=evaluate", "task.scales=[2],[3]", "benchmark=set5,set14"],
     ),
+    "a sweep with its flag behind": (["seed=1,2", "--multirun", "a=1"], ["-m", "seed=1,2", "a=1"]),
+    "a sweep in a folder": (
+        ["run=a b/s", "-m", "seed=1,2"],
+        ["-m", "seed=1,2", "hydra.sweep.dir='a b/s'"],
+    ),
     "flags and additions": (
         ["-c", "job", "+trainer.x=1", "~logger"],
         ["-c", "job", "+trainer.x=1", "~logger"],

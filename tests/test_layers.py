@@ -37,6 +37,7 @@ MAY_IMPORT = {
         "devices",
         "rebuild",
         "secret",
+        "sweeps.member",
     },
 }
 NEVER = {
@@ -48,6 +49,7 @@ NEVER = {
     "degradations": {"pytorch_lightning", "hydra", "omegaconf"},
     "data": {"hydra"},
     "models": {"hydra", "omegaconf"},
+    "sweeps": {"torch", "numpy", "pytorch_lightning", "kornia"},
     "prepare": {"pytorch_lightning", "hydra", "omegaconf"},
 }
 LIGHT = [

@@ -141,4 +141,6 @@ def test_a_sweep_runs_every_job_and_reports_failures_at_its_end(
     assert stop.value.code == 2
     assert len(list(tmp_path.glob("runs/*/*-sweep/*/run.json"))) == 3
     assert len(list(tmp_path.glob("runs/*/*-sweep/*/checkpoints/best.ckpt"))) == 2
-    assert capsys.readouterr().err.count("error: ") == 1
+    said = capsys.readouterr()
+    assert said.err.count("error: ") == 1
+    assert "complete the sweep with: python -m sr_experiments run=runs/" in said.out

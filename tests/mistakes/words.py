@@ -127,7 +127,7 @@ SWEEPS: dict[str, Mistake] = {
     ),
     "a member of a scale of nothing": Mistake(
         "-m hydra.sweep.dir=s " + TRAIN.replace("scale=2", "scale=2,0"),
-        "scale=0: must be 1 or more",
+        "scale=0: must be 1 or more\n  of run 1 (scale=0)",
     ),
     "a member that is a word": Mistake(
         f"-m hydra.sweep.dir=s {TRAIN} seed=0,x",
@@ -135,9 +135,43 @@ SWEEPS: dict[str, Mistake] = {
     ),
     "a member that is there": Mistake(
         f"-m hydra.sweep.dir=s {TRAIN} seed=0,1",
-        "…/s/0-espcn already holds a run: run=FOLDER continues it, hydra.run.dir=FOLDER "
-        "(of a sweep hydra.sweep.dir=) takes another folder",
+        "s/0-espcn already holds a run that is not of this sweep: take another folder",
         given=file("s/0-espcn/run.json", "{}"),
+    ),
+    "a folder of a run": Mistake(
+        f"-m run=run {TRAIN} seed=0,1",
+        "run holds a single run: a sweep takes another folder",
+    ),
+    "a record that is not one": Mistake(
+        "run=s",
+        "s/sweep.json is not the record of a sweep, or is damaged: take another folder, or delete that file "
+        "(the runs beside it stay, and run=FOLDER continues each)",
+        given=file("s/sweep.json", "{}"),
+    ),
+    "another choice while completing": Mistake(
+        "run=s seed=3",
+        "run=s completes the sweep that is there, so seed=3 has no place; it was begun with: -m seed=1,2. "
+        "Only the launcher can be another one; with -m runs are added",
+        given=file("s/sweep.json", '{"arguments": ["seed=1,2"], "jobs": []}'),
+    ),
+    "a password that is not written down": Mistake(
+        "run=s",
+        "run=s: a password was left out of sweep.json; type the whole command again, with -m",
+        given=file("s/sweep.json", '{"arguments": ["data.train.url=https://***@x"], "jobs": []}'),
+    ),
+    "two words for the same": Mistake(
+        f"-m run=s hydra.sweep.dir=t {TRAIN}",
+        "run=FOLDER and hydra.sweep.dir=FOLDER name the same: give one of them",
+    ),
+    "runs that share a folder": Mistake(
+        f"-m run=s 'hydra.sweep.subdir=${{name}}' {TRAIN} seed=1,2",
+        "hydra.sweep.subdir: two runs of the sweep would share the folder espcn; ${hydra:job.num} in it "
+        "tells them apart",
+    ),
+    "an interval": Mistake(
+        f"-m run=s {TRAIN} 'seed=interval(1,2)'",
+        "seed=interval(1,2): an interval has no end of values; sweep=optuna searches in it, and without a "
+        "search give values: KEY=1,2,3",
     ),
     "a range without end": Mistake(
         f"-m {TRAIN} 'seed=range(0,2'",

@@ -304,7 +304,7 @@ def test_two_at_once_are_refused(start: Start) -> None:
             "continues with its own config, so model=edsr has no place; it was begun with: scale=2",
         ),
         (["trainer.max_epoch=5"], "trainer.max_epoch"),
-        (["-m"], "run=FOLDER is one run, and -m sweeps over several"),
+        (["-m"], "holds a single run: a sweep takes another folder"),
         (["hydra.run.dir=x"], "run=FOLDER and hydra.run.dir=FOLDER name the same"),
         (["run=other"], "run=FOLDER names one folder"),
     ],
