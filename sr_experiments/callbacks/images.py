@@ -2,13 +2,16 @@
 
 import logging
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers import TensorBoardLogger
+from torch import Tensor
 
+from sr_experiments.callbacks.crops import FOLDER, write_crops
 from sr_experiments.callbacks.panel import Shot, compare, most_different
 from sr_experiments.callbacks.wandb_run import WandbRun
 from sr_experiments.imaging.io import write_png
@@ -19,6 +22,8 @@ _log = logging.getLogger(__name__)
 
 class Images(Callback):
     """Write ``<folder>/<data set>-<image>.png`` for the first images of every test set.
+
+    Beside them, in ``crops/``, the same square of result, bicubic and truth as plain files (`crops.py`).
 
     Args:
         folder: The run's ``images/``.
@@ -53,15 +58,17 @@ class Images(Callback):
         """Draw one image, if it is among the first."""
         if batch_idx >= self.count or not trainer.is_global_zero:
             return
-        picture = self._draw(outputs)
+        images = {key: outputs[key][0].float().clamp(0, 1).cpu() for key in ("sr", "bicubic", "gt")}  # type: ignore[literal-required]
+        picture = self._draw(outputs, images)
         name = re.sub(r"[^\w.-]+", "_", f"{outputs['dataset']}-{outputs['name']}")
         path = self.folder / f"{name}.png"
         write_png(path, picture)
+        write_crops(self.folder / FOLDER, name, images)
         self.written.append(path)
         _send(trainer, f"test/{name}", picture)
 
-    def _draw(self, outputs: Restored) -> np.ndarray:
-        sr, gt, bicubic = (outputs[key][0].float().clamp(0, 1).cpu() for key in ("sr", "gt", "bicubic"))
+    def _draw(self, outputs: Restored, images: Mapping[str, Tensor]) -> np.ndarray:
+        sr, gt, bicubic = images["sr"], images["gt"], images["bicubic"]
         side = min(self.side, *gt.shape[-2:])
         shots = [Shot(sr, self.net_name, _psnr(outputs["metrics"])), Shot(gt, "ground truth", "")]
         if self.net_name == "bicubic":  # beside itself there would be nothing to see

@@ -57,7 +57,7 @@ def compare(context: Shot, shots: list[Shot], *, window: tuple[int, int], side: 
         (height, width, 3) uint8.
     """
     panel = side * zoom
-    whole = _rgb(context.image)
+    whole = shown(context.image)
     overview_width = round(whole.width * panel / whole.height)
     overview = whole.resize((overview_width, panel), Image.Resampling.LANCZOS)
     ratio = panel / whole.height
@@ -67,7 +67,7 @@ def compare(context: Shot, shots: list[Shot], *, window: tuple[int, int], side: 
 
     columns = [(overview, context.title, context.detail)]
     for shot in shots:
-        cut = _rgb(shot.image[..., top : top + side, left : left + side])
+        cut = shown(shot.image[..., top : top + side, left : left + side])
         columns.append((cut.resize((panel, panel), Image.Resampling.NEAREST), shot.title, shot.detail))
     width = sum(image.width for image, _, _ in columns) + _GAP * (len(columns) + 1)
     canvas = Image.new("RGB", (width, panel + _CAPTION + 2 * _GAP), _BACKGROUND)
@@ -82,7 +82,7 @@ def compare(context: Shot, shots: list[Shot], *, window: tuple[int, int], side: 
     return np.asarray(canvas)
 
 
-def _rgb(image: Tensor) -> Image.Image:
+def shown(image: Tensor) -> Image.Image:
     """Show any number of bands: grey as grey, more than three by the first three."""
     bands = image if image.shape[0] in (1, 3) else image[:3] if image.shape[0] > 3 else image[:1]
     pixels = to_uint8(bands)

@@ -15,6 +15,7 @@ from sr_experiments.callbacks.images import Images
 from sr_experiments.callbacks.progress import TestBar
 from sr_experiments.metrics.protocol import protocol_of
 from sr_experiments.models.base import SRModel, count_parameters
+from sr_experiments.models.cost import multiply_adds
 from sr_experiments.models.inference import Inference
 from sr_experiments.nets.base import SRNet
 from sr_experiments.rebuild import Checkpoint, open_checkpoint, rebuild
@@ -60,7 +61,8 @@ def evaluate(
         found: list[Measured] = []
         rows: list[dict[str, Any]] = []
         for net, at in _subjects(config, weights, scales):
-            record.update(model=at.name, parameters=count_parameters(net), inference=inference.options())
+            size = {"parameters": count_parameters(net), "multiply_adds": multiply_adds(net)}
+            record.update(model=at.name, **size, inference=inference.options())
             model, notes = build_tester(at, net, inference=inference)
             for note in notes:
                 record.note(note)

@@ -19,6 +19,7 @@ from sr_experiments.callbacks.speed import Speed
 from sr_experiments.callbacks.wandb_run import WandbRun
 from sr_experiments.data.datamodule import SRData
 from sr_experiments.models.base import SRModel, count_parameters
+from sr_experiments.models.cost import multiply_adds
 from sr_experiments.ranks import is_first
 from sr_experiments.tasks.record import RunRecord, write_text
 from sr_experiments.tasks.resume import Start, alone, find_start, read_record, shown
@@ -65,7 +66,8 @@ def train(config: DictConfig, run_dir: Path, *, resume: bool = False) -> None:
         endings.push(_Ending(trainer, record))
         if is_first() and not (run_dir / "config.yaml").is_file():
             write_text(run_dir / "config.yaml", model.config_text)
-        record.update(parameters=count_parameters(model.net), precision=str(trainer.precision), steps=0)
+        size = {"parameters": count_parameters(model.net), "multiply_adds": multiply_adds(model.net)}
+        record.update(**size, precision=str(trainer.precision), steps=0)
         _announce(config, model, data, trainer, run_dir)
         text = OmegaConf.to_yaml(config, resolve=True)
         with together(trainer, config=text, run_dir=run_dir, resume=resume, on_hang=record.fail):

@@ -1,0 +1,40 @@
+"""What a net costs: multiply-adds for one output of 1280x720 pixels, as the papers' tables have them."""
+
+import copy
+from contextlib import AbstractContextManager
+from typing import cast
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from sr_experiments.imaging.pad import run_padded
+from sr_experiments.nets.base import SRNet
+
+OUTPUT = (720, 1280)
+CONVENTION = (
+    "Multiply-adds: those of the convolutions, matrix products and attention for one output of 1280x720 "
+    "pixels, so from an input of floor(1280 / scale) x floor(720 / scale), with the padding that the net "
+    "needs; half of what torch.utils.flop_counter counts. Additions of a bias, activations, norms and "
+    "interpolation are not counted."
+)
+
+
+def multiply_adds(net: SRNet) -> int | None:
+    """Count by shapes alone: nothing is computed, whatever the size of the net.
+
+    Args:
+        net: Any; it stays as it is.
+
+    Returns:
+        Multiply-adds by `CONVENTION`; None for a net that can not run without values.
+    """
+    shape = copy.deepcopy(net).to("meta").eval()
+    size = [max(1, side // net.scale) for side in OUTPUT]
+    lq = torch.empty(1, net.in_channels, *size, device="meta")
+    counter = FlopCounterMode(display=False)
+    try:
+        with torch.no_grad(), cast(AbstractContextManager[None], counter):
+            run_padded(shape, lq, scale=net.scale, multiple_of=net.multiple_of, minimum=net.minimum)
+    except (NotImplementedError, RuntimeError):
+        return None  # what it does depends on values, which shapes do not have
+    return int(counter.get_total_flops()) // 2
