@@ -15,6 +15,7 @@ from sr_experiments.continuing import (
     OPTION,
     continues,
     folder_of,
+    quoted,
     to_begin,
     to_complete,
     to_continue,
@@ -72,6 +73,8 @@ def _rewritten(argument: str, *, options: set[str], sweep: bool) -> str:
         return f"task.scales={','.join(lists)}"
     if key in LISTS and several:
         return f"{key}=[{value}]"
+    if key == "runs" and key in options and bare:
+        return f"task.runs=[{','.join(quoted(part) for part in value.split(','))}]"
     if key == "interpolate" and key in options and several:
         return f"task.{key}=[{value}]"
     if value.isdigit() and (conf_dir() / key / f"{value}.yaml").is_file():

@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "models": {"losses", "metrics", "nets.base", "imaging"},
     "callbacks": {"models", "imaging", "account", "ranks", "secret"},
     "prepare": {"data", "imaging"},
+    "report": {"metrics", "models.cost", "tasks.published"},
     "build": {
         "nets",
         "losses",
@@ -51,6 +52,7 @@ NEVER = {
     "models": {"hydra", "omegaconf"},
     "sweeps": {"torch", "numpy", "pytorch_lightning", "kornia"},
     "prepare": {"pytorch_lightning", "hydra", "omegaconf"},
+    "report": {"pytorch_lightning", "hydra", "omegaconf", "kornia", "wandb"},
 }
 LIGHT = [
     "__init__",

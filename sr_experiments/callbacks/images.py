@@ -58,7 +58,7 @@ class Images(Callback):
         """Draw one image, if it is among the first."""
         if batch_idx >= self.count or not trainer.is_global_zero:
             return
-        images = {key: outputs[key][0].float().clamp(0, 1).cpu() for key in ("sr", "bicubic", "gt")}  # type: ignore[literal-required]
+        images = {key: outputs[key][0].float().clamp(0, 1).cpu() for key in ("sr", "bicubic", "gt")}
         picture = self._draw(outputs, images)
         name = re.sub(r"[^\w.-]+", "_", f"{outputs['dataset']}-{outputs['name']}")
         path = self.folder / f"{name}.png"

@@ -34,6 +34,18 @@ PROTOCOLS: dict[str, str] = {
 }
 """Name -> one line to be printed beside numbers; `protocol_of` says which it is."""
 
+_DECIMALS = {"psnr": 2, "ssim": 4, "lr": 2, "lpips": 4, "dists": 4, "niqe": 3}
+
+
+def decimals_of(metric: str) -> int:
+    """How many decimals tables give a metric, by the first word of its name."""
+    return _DECIMALS.get(metric.partition("_")[0], 4)
+
+
+def unit_of(metric: str) -> str:
+    """`dB`, or nothing."""
+    return "dB" if metric.startswith(("psnr", "lr_psnr")) else ""
+
 
 def protocol_of(channels: int) -> str:
     """The name in `PROTOCOLS` of what is measured by when a net sees this many channels.

@@ -8,12 +8,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from sr_experiments.metrics.protocol import PROTOCOLS
+from sr_experiments.metrics.protocol import PROTOCOLS, decimals_of
 from sr_experiments.tasks.published import Published
 
 _MISSING = "-"
 _MAIN = ("psnr", "ssim")
-_DECIMALS = {"psnr": 2, "ssim": 4, "lr": 2, "lpips": 4, "dists": 4, "niqe": 3}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +56,7 @@ class Measured:
 def _number(name: str, value: float | None, *, sign: str = "") -> str:
     if value is None:
         return _MISSING
-    text = f"{value:{sign}.{_DECIMALS.get(name.partition('_')[0], 4)}f}"
+    text = f"{value:{sign}.{decimals_of(name)}f}"
     return text if text.strip("+-0.") else text.lstrip("+-")  # no sign before a zero
 
 

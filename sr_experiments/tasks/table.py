@@ -5,9 +5,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from sr_experiments.metrics.protocol import PROTOCOLS, protocol_of
-
-_DECIMALS = {"psnr": 2, "ssim": 4}
+from sr_experiments.metrics.protocol import PROTOCOLS, decimals_of, protocol_of
 
 
 def print_results(record: dict[str, Any], *, name: str, channels: int) -> None:
@@ -21,7 +19,7 @@ def print_results(record: dict[str, Any], *, name: str, channels: int) -> None:
         table.add_column(column, justify="right")
     for dataset, metrics in record["metrics"].items():
         for index, (metric, value) in enumerate((k, v) for k, v in metrics.items() if k != "bicubic"):
-            decimals = _DECIMALS.get(metric.partition("_")[0], 4)
+            decimals = decimals_of(metric)
             bicubic = metrics["bicubic"][metric]
             row = [f"{bicubic:.{decimals}f}", f"{value:.{decimals}f}", f"{value - bicubic:+.{decimals}f}"]
             table.add_row(dataset if index == 0 else "", metric, *row)

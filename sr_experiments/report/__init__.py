@@ -1,0 +1,1 @@
+"""A static page that compares runs, with tables and the statistics behind them."""

@@ -1,0 +1,166 @@
+"""Runs that differ only in their seed are one configuration; what tells configurations apart."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sr_experiments.report.runs import Run
+
+# What says where, how fast, how loud or what is measured, and not what is trained.
+_ASIDE = (
+    "seed",
+    "data.seed",
+    "task",
+    "debug",
+    "data_dir",
+    "logger",
+    "callbacks.progress",
+    "callbacks.images",
+    "benchmark",
+    "metric",
+    "data.test",
+    "data.cache",
+    "data.cache_dir",
+    "data.cache_limit",
+    "data.workers",
+    "data.pin_memory",
+    "trainer.enable_progress_bar",
+    "trainer.log_every_n_steps",
+)
+_INFERENCE = {"self_ensemble": False, "tile": None, "tile_overlap": 32}
+ABSENT = "-"
+
+
+@dataclass
+class Configuration:
+    """One row of a leaderboard.
+
+    Attributes:
+        config: Flat: key with dots -> value.
+        runs: Differ in the seed, or measured other data sets.
+        label: Short, and different from every other's.
+    """
+
+    config: dict[str, Any]
+    runs: list[Run] = field(default_factory=list)
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the runs call themselves."""
+        return str(self.runs[0].record.get("model") or self.config.get("name", "?"))
+
+    @property
+    def demo(self) -> bool:
+        """Whether any of its runs is a demo."""
+        return any(run.demo for run in self.runs)
+
+    @property
+    def marked(self) -> str:
+        """The label, and that it is a demo where it is one."""
+        return f"{self.label} (demo)" if self.demo else self.label
+
+    @property
+    def drawn(self) -> bool:
+        """Whether a seed can change anything: interpolation has no parameters."""
+        return bool(self.fact("parameters") != 0)
+
+    def fact(self, key: str) -> Any:
+        """What the first run that says it says."""
+        return next((run.record[key] for run in self.runs if run.record.get(key) is not None), None)
+
+    def speed(self) -> float | None:
+        """Samples a second, mean over its training runs."""
+        told = [float(run.record["samples_per_second"]) for run in self.runs if _trains(run)]
+        return sum(told) / len(told) if told else None
+
+
+def configurations(runs: Sequence[Run]) -> list[Configuration]:
+    """Group runs, in the order of their first one, and give every group a label."""
+    groups: dict[str, Configuration] = {}
+    for run in runs:
+        flat = identity(run)
+        key = json.dumps(flat, sort_keys=True, default=str)
+        groups.setdefault(key, Configuration(flat)).runs.append(run)
+    found = list(groups.values())
+    _label(found)
+    return found
+
+
+def identity(run: Run) -> dict[str, Any]:
+    """What makes a run what it is, but its seed; flat.
+
+    An evaluation is what it evaluated: the training run's config where that is at hand, and how its images
+    went through the net if that was not the plain way.
+    """
+    source = run.trained or run
+    flat = {key: value for key, value in _flat(source.config) if not _aside(key)}
+    if "precision" in source.record:
+        flat["precision"] = source.record["precision"]
+    if run.record.get("task") == "evaluate":
+        options = dict(run.record.get("inference") or {})
+        if options.get("tile") is None:
+            options.pop("tile_overlap", None)
+        flat |= {f"task.{key}": value for key, value in options.items() if value != _INFERENCE.get(key)}
+        weights = str(run.record.get("checkpoint") or "")
+        if run.trained is None and weights:
+            flat["task.checkpoint"] = weights
+        elif weights.endswith(".ckpt") and not weights.endswith("best.ckpt"):
+            flat["task.checkpoint"] = weights.rpartition("/")[2]
+    return flat
+
+
+def differences(found: Sequence[Configuration]) -> list[str]:
+    """The keys in which configurations differ, those that all have first."""
+    keys = list(dict.fromkeys(key for one in found for key in one.config))
+    differing = [key for key in keys if len({shown(one.config.get(key, ABSENT)) for one in found}) > 1]
+    differing = [key for key in differing if key not in ("name", "net._target_")]  # the label says it
+    return sorted(differing, key=lambda key: sum(key not in one.config for one in found))
+
+
+def shown(value: Any) -> str:
+    """A value as one reads it: classes by their last name."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list | dict):
+        return json.dumps(value)
+    return str(value)
+
+
+def _trains(run: Run) -> bool:
+    return run.record.get("task") != "evaluate" and bool(run.record.get("samples_per_second"))
+
+
+def _flat(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(node, Mapping) and node:
+        for key, value in node.items():
+            yield from _flat(value, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, node
+
+
+def _aside(key: str) -> bool:
+    return any(key == aside or key.startswith(f"{aside}.") for aside in _ASIDE)
+
+
+def _label(found: Sequence[Configuration]) -> None:
+    """The model's name; where several share it, up to three values that tell them apart."""
+    by_name: dict[str, list[Configuration]] = {}
+    for one in found:
+        by_name.setdefault(one.name, []).append(one)
+    for name, same in by_name.items():
+        keys = [key for key in differences(same) if not key.endswith("_target_")] or differences(same)
+        for one in same:
+            told = [f"{_short(key)}={shown(one.config[key])}" for key in keys[:3] if key in one.config]
+            one.label = " ".join([name, *told]) if len(same) > 1 else name
+        labels = [one.label for one in same]
+        for number, one in enumerate(same):
+            if labels.count(one.label) > 1:
+                one.label += f" #{labels[: number + 1].count(labels[number])}"
+
+
+def _short(key: str) -> str:
+    return key.rpartition(".")[2]
