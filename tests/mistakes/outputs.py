@@ -3,6 +3,24 @@
 from tests.mistakes.desk import DEGRADE, TRAIN, Mistake, directory, file, values
 
 OUTPUTS: dict[str, Mistake] = {
+    "nothing to report": Mistake(
+        "task=report",
+        "task=report needs runs=FOLDER: a run's folder, a sweep's, a folder of them, or a glob",
+    ),
+    "no runs": Mistake(
+        "task=report runs=nowhere",
+        "runs=nowhere: there is no such folder; give a run's folder, a sweep's, a folder of them, "
+        "or a glob in quotes",
+    ),
+    "a folder without runs": Mistake(
+        "task=report runs=d",
+        "runs=d: no run.json there or below; give a run's folder, a sweep's, a folder of them, "
+        "or a glob in quotes",
+        given=directory("d"),
+    ),
+    "no detail": Mistake(
+        "task=report runs=run detail=0", "task.detail=0 and task.limit=24 must be 1 or more"
+    ),
     "nothing to export": Mistake(
         "task=export ",
         "task=export needs checkpoint=RUN, or interpolate=[A,B] together with alpha=",

@@ -14,7 +14,7 @@ WORDS: dict[str, Mistake] = {
     "a task": Mistake(
         "task=trian",
         "task=trian: no such choice. Did you mean 'train'? task has: degrade, evaluate, export, "
-        "prepare, train.",
+        "prepare, report, train.",
     ),
     "a benchmark": Mistake(
         "benchmark=set15",
