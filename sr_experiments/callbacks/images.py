@@ -89,6 +89,6 @@ def _send(trainer: Trainer, name: str, picture: np.ndarray) -> None:
     """Show the picture on the dashboards that can."""
     for logger in trainer.loggers:
         if isinstance(logger, WandbRun):
-            logger.log_row(lambda wandb: {f"pictures/{name}": wandb.Image(picture)})
+            logger.shown.append((name.removeprefix("test/"), picture))
         elif isinstance(logger, TensorBoardLogger):
             logger.experiment.add_image(name, picture, trainer.global_step, dataformats="HWC")

@@ -12,7 +12,7 @@ from sr_experiments.imaging.io import to_uint8
 
 _GAP = 8
 _CAPTION = 44
-_BACKGROUND = (250, 250, 248)
+BACKGROUND = (250, 250, 248)
 _INK = (28, 28, 30)
 _SOFT = (110, 110, 115)
 _MARK = (230, 60, 40)
@@ -70,7 +70,7 @@ def compare(context: Shot, shots: list[Shot], *, window: tuple[int, int], side: 
         cut = shown(shot.image[..., top : top + side, left : left + side])
         columns.append((cut.resize((panel, panel), Image.Resampling.NEAREST), shot.title, shot.detail))
     width = sum(image.width for image, _, _ in columns) + _GAP * (len(columns) + 1)
-    canvas = Image.new("RGB", (width, panel + _CAPTION + 2 * _GAP), _BACKGROUND)
+    canvas = Image.new("RGB", (width, panel + _CAPTION + 2 * _GAP), BACKGROUND)
     draw = ImageDraw.Draw(canvas)
     bold, plain = ImageFont.load_default(18), ImageFont.load_default(15)
     x = _GAP

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from lightning_fabric.loggers.logger import rank_zero_experiment
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
@@ -51,6 +52,7 @@ class WandbRun(Logger):
     Attributes:
         rows: Rows up to now, of the run as a whole.
         at: Asked for where the run stands whenever a row is logged: ``samples`` and ``batches``.
+        shown: Captions and pictures of the final test, which go with its tables.
         problem: Why nothing is logged any more; None while all is well.
 
     Raises:
@@ -94,6 +96,7 @@ class WandbRun(Logger):
         self.histograms, self.checkpoint = histograms, checkpoint
         self.rows = 0
         self.at: Callable[[], Mapping[str, float]] = dict
+        self.shown: list[tuple[str, np.ndarray]] = []
         self.problem: str | None = None
         self._config: dict[str, Any] = {}
         self._run: Any = None

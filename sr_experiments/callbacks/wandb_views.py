@@ -11,7 +11,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
-from sr_experiments.callbacks.panel import Shot, compare, most_different
+from sr_experiments.callbacks.panel import BACKGROUND, Shot, compare, most_different
 from sr_experiments.callbacks.speed import Speed
 from sr_experiments.callbacks.wandb_run import WandbRun, X
 from sr_experiments.imaging.resize import imresize
@@ -127,7 +127,7 @@ class WandbViews(Callback):
             lambda wandb: {
                 "epoch": trainer.current_epoch,
                 **told,
-                **{f"pictures/val/{name}": wandb.Image(drawn) for name, drawn in pictures.items()},
+                **_of_pictures(wandb, "val", list(pictures.items())),
                 **{
                     f"histograms/{name}": wandb.Histogram(np_histogram=np.histogram(finite, bins=_BINS))
                     for name, values in spreads.items()
@@ -154,6 +154,7 @@ class WandbViews(Callback):
                     columns=["data set", "metric", "bicubic", self.net_name, "gain"], data=means
                 ),
                 "results/per_image": wandb.Table(columns=columns, data=images),
+                **_of_pictures(wandb, "test", self.logger.shown),
                 **{f"gain/{dataset}/{metric}": gain for dataset, metric, _, _, gain in means},
             }
         )
@@ -181,3 +182,16 @@ class WandbViews(Callback):
         samples, seconds = clock.samples - self._speed[0], clock.seconds - self._speed[1]
         self._speed = (clock.samples, clock.seconds)
         return {"speed/samples_per_second": samples / seconds} if seconds > 0 else {}
+
+
+def _of_pictures(wandb: Any, role: str, drawn: Sequence[tuple[str, np.ndarray]]) -> dict[str, Any]:
+    """A list under one key, the same whatever the images are called; all are as large as the largest."""
+    if not drawn:
+        return {}
+    height, width = (max(picture.shape[axis] for _, picture in drawn) for axis in (0, 1))
+    shown = []
+    for name, picture in drawn:
+        whole = np.full((height, width, 3), BACKGROUND, np.uint8)
+        whole[: picture.shape[0], : picture.shape[1]] = picture
+        shown.append(wandb.Image(whole, caption=name))
+    return {f"pictures/{role}": shown}

@@ -2,18 +2,23 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import wandb
+from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
 from sr_experiments.mistakes import user_message
+from sr_experiments.tasks.dashboard import layout_of, workspace_of
 from tests.tasks.nursery import Child, nursery, wait_for
 from tests.tasks.runs import photographs, run
 from tests.tasks.wandb_runs import Part, documented, parts_of
@@ -119,11 +124,9 @@ def test_who_it_is(restored: Path) -> None:
 
 def test_pictures_are_of_the_same_crop_every_time(restored: Path) -> None:
     part = only(restored)
-    shown = {key: values for key, values in part.of_type("image-file").items() if "/val/" in key}
-    assert len(shown) == 1
-    (values,) = shown.values()
-    pictures = [np.asarray(Image.open(part.folder / "files" / value["path"])) for value in values]
-    assert len(pictures) == 3
+    shown = part.of_type("images/separated")["pictures/val"]
+    assert [value["captions"] for value in shown] == [["4"]] * 3, "the one image that is not trained on"
+    pictures = [np.asarray(Image.open(part.folder / "files" / value["filenames"][0])) for value in shown]
     whole, bicubic, result, truth = (slice(168 * k + 8, 168 * (k + 1)) for k in range(4))
     for picture in pictures[1:]:
         for column in (whole, bicubic, truth):
@@ -132,10 +135,38 @@ def test_pictures_are_of_the_same_crop_every_time(restored: Path) -> None:
 
 
 def test_fewer_pictures(adversarial: Path) -> None:
-    shown = only(adversarial).of_type("image-file")
-    counts = {key: len(values) for key, values in shown.items() if "/val/" in key}
-    assert len(counts) >= 1
-    assert set(counts.values()) == {2}, "of the first and the third validation"
+    shown = only(adversarial).of_type("images/separated")
+    assert len(shown["pictures/val"]) == 2, "of the first and the third validation"
+    assert len(shown["pictures/test"]) == 1
+
+
+@pytest.mark.parametrize("kind", ["restored", "adversarial"])
+def test_the_dashboard_shows_what_a_run_logs(kind: str, request: pytest.FixtureRequest) -> None:
+    run: Path = request.getfixturevalue(kind)
+    config = OmegaConf.load(run / "config.yaml")
+    assert isinstance(config, DictConfig)
+    layout = layout_of(workspace_of(config, entity="me", project="p", title="t"))
+    sections = {entry["name"]: entry["panels"] for entry in layout["section"]["panelBankConfig"]["sections"]}
+    assert {"Quality", "Pictures", "Speed", "Training"} <= sections.keys()
+    assert ("Adversary" in sections) == (kind == "adversarial")
+    logged = only(run).keys
+    for name, panels in sections.items():
+        assert panels
+        for panel in panels:
+            shown = keys_of(panel)
+            assert shown, f"{name}: {panel}"
+            assert shown <= logged, f"{name}: {shown - logged} is not logged"
+    assert layout["section"]["settings"]["xAxis"] == "samples"
+
+
+def keys_of(panel: dict[str, Any]) -> set[str]:
+    """Of what a panel shows."""
+    config = panel["config"]
+    if panel["viewType"] == "Weave":
+        return set(re.findall(r"results/\w+", json.dumps(config)))
+    values = [*config.get("metrics", []), *config.get("mediaKeys", [])]
+    values += [config[axis] for axis in ("xAxis", "yAxis") if axis in config]
+    return {value.removeprefix("summary_metrics.").removeprefix("summary:") for value in values}
 
 
 def test_histograms_are_of_what_was_measured(adversarial: Path) -> None:
@@ -220,7 +251,7 @@ def test_a_run_that_continues_is_the_same_run(start: Start, how: str) -> None:
     assert numbers == list(range(len(numbers)))
     rows = {**first.rows, **second.rows}
     assert [row["batches"] for row in rows.values() if "train/loss" in row] == list(range(2, 121, 2))
-    assert [row["batches"] for row in rows.values() if any("s/val/" in key for key in row)] == [40, 80, 120]
+    assert [row["batches"] for row in rows.values() if "pictures/val" in row] == [40, 80, 120]
     assert [row["batches"] for row in rows.values() if "histograms/d_real" in row] == [40, 80, 120]
     assert [
         sum(row["histograms/accuracy"]["values"]) for row in rows.values() if "histograms/accuracy" in row
@@ -273,6 +304,7 @@ def test_a_run_that_can_not_be_online_says_so_at_once(
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     if key is not None:
         monkeypatch.setenv("WANDB_API_KEY", key)
+    wandb.teardown()  # it reads the environment once
     began = time.monotonic()
     with pytest.raises(ValueError, match=told) as raised:
         run(tmp_path / "photographs", tmp_path / "run", "logger=wandb", "logger.wandb.timeout=1")
