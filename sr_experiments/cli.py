@@ -23,7 +23,7 @@ from sr_experiments.check import check
 from sr_experiments.config import register
 from sr_experiments.mistakes import composition_message, user_message
 from sr_experiments.paths import conf_dir
-from sr_experiments.ranks import as_another, is_first, refuse_a_sweep
+from sr_experiments.ranks import as_another, is_first, refuse_a_sweep, refuse_several_processes
 from sr_experiments.secret import redacted, watch_logs
 from sr_experiments.sweeps import member
 from sr_experiments.sweeps.ended import SweepEnded
@@ -40,6 +40,7 @@ def _app(config: DictConfig) -> None:
     try:
         _clean(folder / ".hydra")
         check(config)
+        refuse_several_processes(config.task._target_)
         if member.goes_apart(config):
             member.run_apart(config, folder)
             return

@@ -51,6 +51,20 @@ def refuse_absent_devices(config: DictConfig) -> None:
         raise ValueError("precision=16-mixed needs a GPU; on the CPU choose bf16-mixed, 32-true or auto")
 
 
+def one_of(devices: Any) -> Any:
+    """The one device that a task other than training works on.
+
+    Raises:
+        ValueError: If several are asked for.
+    """
+    if devices == "auto" or devices == 1:
+        return 1
+    numbers = list(devices) if isinstance(devices, ListConfig) else []
+    if len(numbers) == 1:
+        return numbers
+    raise ValueError(f"trainer.devices={devices}: this task works on one device: trainer.devices=1, or [2]")
+
+
 def choices_of(config: DictConfig) -> tuple[dict[str, Any], list[Any]]:
     """Options of the Trainer that take the place of those in the config, and its plug-ins.
 

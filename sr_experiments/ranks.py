@@ -6,6 +6,8 @@ speaks; the others only work.
 
 import os
 
+from sr_experiments.continuing import TRAINS
+
 _NUMBERS = ("RANK", "SLURM_PROCID", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK")
 _BY_HAND = ("bash", "interactive")  # names of SLURM's jobs in which one types: Lightning's rule, too
 
@@ -64,6 +66,20 @@ def refuse_a_sweep(arguments: list[str]) -> None:
             f"-m under {who}: each of its {started()} processes would run the sweep. Without {who} a sweep "
             "starts the processes of its runs by itself: trainer=ddp trainer.devices=N"
         )
+
+
+def refuse_several_processes(target: str) -> None:
+    """Only training is done by several processes.
+
+    Args:
+        target: The task's ``_target_``.
+
+    Raises:
+        ValueError: If there are others and the task is another one.
+    """
+    if target != TRAINS and (started() or not is_first()):
+        task = target.rpartition(".")[2]
+        raise ValueError(f"task={task} is done by one process: start it without torchrun or srun")
 
 
 def refuse_another_number(*, devices: int, nodes: int) -> None:

@@ -73,6 +73,18 @@ class Stopping(Callback):
                 return  # before its first batch Lightning is neither in the last epoch nor in this one
             raise KeyboardInterrupt
 
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """All that was trained is saved: a test can be left at once.
+
+        Lightning's own answer to SIGTERM is to go on, after a broadcast that no other process waits for.
+        """
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, _leave) for number in SIGNALS}
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """What was there before hears again."""
+        self._listen_no_more()
+
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """What was there before hears again."""
         self._listen_no_more()
@@ -85,3 +97,7 @@ class Stopping(Callback):
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from sr_experiments.build import build_data, build_tester, quieten_lightning
 from sr_experiments.callbacks.images import Images
 from sr_experiments.callbacks.progress import TestBar
+from sr_experiments.devices import one_of
 from sr_experiments.metrics.protocol import protocol_of
 from sr_experiments.models.base import SRModel, count_parameters
 from sr_experiments.models.cost import multiply_adds
@@ -118,8 +119,7 @@ def _measure(model: SRModel, at: DictConfig, run_dir: Path) -> dict[str, dict[st
     assert isinstance(images, Images)
     trainer = pl.Trainer(
         accelerator=at.trainer.accelerator,
-        devices=at.trainer.devices,
-        strategy=at.trainer.strategy,
+        devices=one_of(at.trainer.devices),
         precision="32-true",
         callbacks=[images, TestBar()],
         logger=False,

@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,6 +29,7 @@ import sr_experiments
 _log = logging.getLogger(__name__)
 _NAMES = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _BY_ITSELF = 20.0  # seconds for a process to come out of a broken connection by itself, or to end
+_STOPS = 5.0  # seconds for all to stop at the same step
 _TELLS = 5.0  # seconds in which the cause of a broken connection is known
 _OFTEN = 0.25
 
@@ -52,8 +53,9 @@ class _Member:
             stderr=subprocess.STDOUT,
         )
         assert self.process.stdin is not None
-        self.process.stdin.write(order.encode() + b"\n")
-        self.process.stdin.flush()
+        with suppress(BrokenPipeError):  # it is no more, which is seen soon
+            self.process.stdin.write(order.encode() + b"\n")
+            self.process.stdin.flush()
 
     def why(self, world_size: int) -> str:
         """Why it has ended."""
@@ -76,7 +78,8 @@ class _Member:
             self.process.kill()
             self.process.wait()
         assert self.process.stdin is not None
-        self.process.stdin.close()
+        with suppress(BrokenPipeError):
+            self.process.stdin.close()
         self.said.close()
 
 
@@ -156,7 +159,7 @@ def together(
         yield
         patience = _BY_ITSELF
     except KeyboardInterrupt:
-        patience = _BY_ITSELF  # they stop at the same step
+        patience = _STOPS
         raise
     except RuntimeError as error:
         if (cause := members.cause()) is not None:

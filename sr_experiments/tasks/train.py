@@ -3,7 +3,8 @@
 import csv
 import io
 import logging
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -68,6 +69,7 @@ def train(config: DictConfig, run_dir: Path, *, resume: bool = False) -> None:
             write_text(run_dir / "config.yaml", model.config_text)
         size = {"parameters": count_parameters(model.net), "multiply_adds": multiply_adds(model.net)}
         record.update(**size, precision=str(trainer.precision), steps=0)
+        record.update(devices=trainer.world_size)
         _announce(config, model, data, trainer, run_dir)
         text = OmegaConf.to_yaml(config, resolve=True)
         with together(trainer, config=text, run_dir=run_dir, resume=resume, on_hang=record.fail):
@@ -93,12 +95,14 @@ def train(config: DictConfig, run_dir: Path, *, resume: bool = False) -> None:
 
 def _announce(config: DictConfig, model: SRModel, data: SRData, trainer: pl.Trainer, run_dir: Path) -> None:
     demo = " (demo photographs)" if config.data.demo else ""
+    devices = f", {trainer.world_size} devices" if trainer.world_size > 1 else ""
     _log.info(
-        "%s x%d, %s parameters, %s, %s epochs of %d steps on %s%s -> %s",
+        "%s x%d, %s parameters, %s%s, %s epochs of %d steps on %s%s -> %s",
         config.name,
         config.scale,
         f"{count_parameters(model.net):,}",
         trainer.precision,
+        devices,
         trainer.max_epochs,
         config.data.steps_per_epoch,
         config.data.name,
@@ -126,15 +130,8 @@ def _fit(
 ) -> None:
     try:
         path = str(start.path) if start.path is not None else None
-        trainer.fit(model, datamodule=data, ckpt_path=path, weights_only=True if path else None)
-    except SystemExit as stop:
-        # Lightning turns Ctrl-C into exit code 1 after it has called every callback.
-        if not trainer.interrupted:
-            raise
-        folder = shown(Path(trainer.default_root_dir))
-        words = f"continue with: python -m sr_experiments run={folder}"
-        saved = _callback(trainer, Checkpoints).last_path.is_file()
-        raise KeyboardInterrupt(words if saved else f"before there was anything to save; {words}") from stop
+        with _interruptible(trainer):
+            trainer.fit(model, datamodule=data, ckpt_path=path, weights_only=True if path else None)
     finally:
         speed = _callback(trainer, Speed)
         record.update(
@@ -153,11 +150,26 @@ def _fit(
         record.note(f"training ended after {model.batches} of {planned} batches: {limit}")
 
 
+@contextmanager
+def _interruptible(trainer: pl.Trainer) -> Iterator[None]:
+    """Lightning turns Ctrl-C into exit code 1 after it has called every callback."""
+    try:
+        yield
+    except SystemExit as stop:
+        if not trainer.interrupted:
+            raise
+        folder = shown(Path(trainer.default_root_dir))
+        words = f"continue with: python -m sr_experiments run={folder}"
+        saved = _callback(trainer, Checkpoints).last_path.is_file()
+        raise KeyboardInterrupt(words if saved else f"before there was anything to save; {words}") from stop
+
+
 def _test_best(trainer: pl.Trainer, model: SRModel, data: SRData) -> dict[str, Any] | None:
     checkpoints = _callback(trainer, Checkpoints)
     path = checkpoints.best_model_path if model.trainable else ""
     safely = True if path else None  # None where nothing is loaded
-    trainer.test(model, datamodule=data, ckpt_path=path or None, weights_only=safely, verbose=False)
+    with _interruptible(trainer):
+        trainer.test(model, datamodule=data, ckpt_path=path or None, weights_only=safely, verbose=False)
     if not path or checkpoints.best_model_score is None:
         return None
     return {"checkpoint": f"checkpoints/{Path(path).name}", "score": float(checkpoints.best_model_score)}

@@ -208,6 +208,10 @@ DEVICES: dict[str, Mistake] = {
         f"{EVALUATE} checkpoint=run trainer.strategy=dpp",
         "trainer.strategy=dpp: choose one of auto, ddp, ddp_find_unused_parameters_true",
     ),
+    "several devices to evaluate with": Mistake(
+        f"{EVALUATE} checkpoint=run trainer.devices=2",
+        "trainer.devices=2: this task works on one device: trainer.devices=1, or [2]",
+    ),
     "float16 on a CPU": Mistake(
         f"{TRAIN} precision=16-mixed",
         "precision=16-mixed needs a GPU; on the CPU choose bf16-mixed, 32-true or auto",

@@ -212,3 +212,28 @@ def test_a_run_on_two_devices_is_stopped_and_continued(
         finished(start(*short, "run=whole", log="whole.txt"))
     assert apart(folder / name, folder / "whole") == 0
     assert record(folder / name)["metrics"] == record(folder / "whole")["metrics"]
+
+
+@pytest.mark.parametrize("devices", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_run_is_stopped_in_its_final_test(devices: int, start: Start, folder: Path) -> None:
+    """The incident: SIGTERM was not heard there, and Lightning told it to processes that did not wait."""
+    name = f"tested-{devices}"
+    short = [*TOY, "data.steps_per_epoch=2", "trainer.max_epochs=1", "precision=32-true"]
+    stops = "+callbacks.stops._target_=tests.recorder.StopsInTest"
+    child = start(*short, *(TWO if devices == 2 else []), stops, f"run={name}", log=f"{name}.txt")
+    said = finished(child, code=130)
+    assert said.count("interrupted: continue with: python -m sr_experiments run=") == 1
+    assert record(folder / name)["status"] == "interrupted"
+    finished(start(f"run={name}", log=f"{name}.txt"))
+    assert record(folder / name)["status"] == "finished"
+    assert record(folder / name)["metrics"]
+
+
+@pytest.mark.slow
+def test_what_only_another_process_ran_into_is_told_once(start: Start, folder: Path) -> None:
+    fails = ["+callbacks.fails._target_=tests.recorder.Fails", "+callbacks.fails.rank=1"]
+    said = finished(start(*LONG, *fails, "run=full", log="full.txt"), code=2)
+    why = "process 1 of 2: /scratch: No space left on device; make room, or write elsewhere"
+    assert said.count("error: ") == said.count(f"error: {why}") == 1
+    assert why in record(folder / "full")["error"]
+    assert record(folder / "full")["status"] == "failed"
