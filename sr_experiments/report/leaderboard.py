@@ -84,10 +84,13 @@ def leaderboard(board: Board, *, papers: Papers, higher: Mapping[str, bool]) -> 
         and not place.degradation
     }
     keys = differences([row.configuration for row in board.rows])
-    columns = _columns(board, higher, keys, has_papers=bool(published))
-    lines = [_ours(board, row, published, keys) for row in board.rows]
-    lines.append(_bicubic(board, published, keys))
-    lines += [_paper(board, model, found, keys) for model, found in published.items()]
+    names = {"bicubic", *(row.configuration.name for row in board.rows)}
+    beside = published if names & set(published) else {}
+    columns = _columns(board, higher, keys, has_papers=bool(beside))
+    lines = [_ours(board, row, beside, keys) for row in board.rows]
+    lines.append(_bicubic(board, beside, keys))
+    blank = 3 + (2 * len(_papers_metrics(board)) if beside else 0)
+    lines += [_paper(board, model, found, _blank(blank, keys)) for model, found in published.items()]
     place_of_main = 2 + board.metrics.index(board.main)
     sign = -1 if higher[board.main] else 1
     lines.sort(key=lambda line: _sortable(line.cells[place_of_main].order, sign))
@@ -144,12 +147,12 @@ def _bicubic(board: Board, published: Mapping[str, Published], keys: Sequence[st
     return Line([*cells, *_blank(3, keys)], "baseline")
 
 
-def _paper(board: Board, model: str, found: Published, keys: Sequence[str]) -> Line:
+def _paper(board: Board, model: str, found: Published, blank: Sequence[Cell]) -> Line:
     cells = [Cell(f"{model} (paper)", f"{model} (paper)"), Cell("-")]
     for name in board.metrics:
         value = {"psnr_y": found.psnr_y, "ssim_y": found.ssim_y}.get(name)
         cells.append(Cell(number(value, name), value))
-    return Line([*cells, *_blank(3 + 2 * len(_papers_metrics(board)), keys)], "paper", source=found.source)
+    return Line([*cells, *blank], "paper", source=found.source)
 
 
 def _beside(board: Board, ours: Mapping[str, float | None], paper: Published | None) -> list[Cell]:

@@ -24,7 +24,7 @@ from sr_experiments.report.protocols import Explained
 from sr_experiments.report.runs import Run
 from sr_experiments.report.statistics import DRAWS
 
-_MOST_RUNS = 2000  # that are listed one by one
+_MOST_RUNS = 1000  # and rows of a leaderboard, that are listed one by one
 
 
 @dataclass(frozen=True)
