@@ -38,6 +38,8 @@ def as_hydra_takes(arguments: Sequence[str]) -> list[str]:
     if sweep:  # a flag between two of the others is more than Hydra can read
         arguments = ["-m", *(argument for argument in arguments if argument not in MULTIRUN)]
     options = _task_options(arguments)
+    if "arguments" in options:
+        return _gathered(arguments, options=options)
     folder = folder_of(arguments)
     others = [argument for argument in arguments if not argument.startswith(OPTION)]
     rewritten = [_rewritten(argument, options=options, sweep=sweep) for argument in others]
@@ -60,6 +62,17 @@ def _task_options(arguments: Sequence[str]) -> set[str]:
     assert isinstance(content, dict)
     content = content.get("task", content)  # a task that chooses for other groups has the global package
     return {str(key) for key in content if str(key)[0] != "_" and key != "defaults"}
+
+
+def _gathered(arguments: Sequence[str], *, options: set[str]) -> list[str]:
+    """For a task about other commands: all but its own options are one of them, as they were typed."""
+
+    def is_own(argument: str) -> bool:
+        return argument.startswith(("-", "task=", "hydra.")) or argument.partition("=")[0] in options
+
+    own = [_rewritten(a, options=options, sweep=False) for a in arguments if is_own(a)]
+    others = ",".join(quoted(argument) for argument in arguments if not is_own(argument))
+    return [*own, f"task.arguments=[{others}]"]
 
 
 def _rewritten(argument: str, *, options: set[str], sweep: bool) -> str:
