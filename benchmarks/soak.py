@@ -4,10 +4,10 @@
     python benchmarks/soak.py --minutes 5 --runs 20
 
 A small net trains with validation, checkpoints and a picture of its health every epoch of two seconds, and
-is looked at from outside, through /proc. Printed are slopes: lines fitted to what was seen after the first
-tenth, and the speed of the first and of the last third. Then short runs follow one another, and what they
-leave behind is counted: processes, files that are still being written, temporary files, shared memory. Linux
-only.
+is looked at from outside, through /proc. Printed are slopes, of lines fitted to what was seen after the first
+tenth and after the first half, and what a batch took in the first and in the last third. Then short runs
+follow one another, and what they leave behind is counted: processes, files that are still being written,
+temporary files, shared memory. Linux only.
 """
 
 import argparse
@@ -84,6 +84,18 @@ def seen(pid: int) -> tuple[float, int, int]:
     return memory / 1024, files, threads
 
 
+def cpu_seconds(pid: int) -> float:
+    """What a process and its children have computed: unlike the clock, it does not see who else is busy."""
+    total = 0
+    for number in family(pid):
+        try:
+            fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        total += int(fields[11]) + int(fields[12])
+    return total / os.sysconf("SC_CLK_TCK")
+
+
 def slope(times: Sequence[float], values: Sequence[float]) -> float:
     """Per hour."""
     return float(np.polyfit(np.array(times) / 3600, np.array(values), 1)[0])
@@ -93,7 +105,7 @@ def soak(folder: Path, *, minutes: float) -> list[str]:
     """Train, look, and say what was seen."""
     command = [sys.executable, "-m", "sr_experiments", *LONG]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    rows: list[tuple[float, float, int, int, int]] = []
+    rows: list[tuple[float, float, int, int, int, float]] = []
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -107,7 +119,8 @@ def soak(folder: Path, *, minutes: float) -> list[str]:
             logged = (
                 (folder / "long" / "metrics.csv").read_bytes().count(b"\n")
             )  # every ten batches, and more
-            rows.append((time.monotonic() - start, *seen(process.pid), logged))
+            look = (*seen(process.pid), logged, cpu_seconds(process.pid))
+            rows.append((time.monotonic() - start, *look))
         process.terminate()
         code = process.wait(60)
     late = rows[len(rows) // 10 :]
@@ -120,12 +133,16 @@ def soak(folder: Path, *, minutes: float) -> list[str]:
     for place, name in ((1, "memory, MB"), (2, "open files"), (3, "threads")):
         values = [float(row[place]) for row in late]
         ends = f"{values[0]:.1f} | {values[-1]:.1f} | {max(values):.1f}"
-        lines.append(f"| {name} | {ends} | {slope(times, values):+.2f} |")
+        half = len(late) // 2
+        slopes = f"{slope(times, values):+.2f} | {slope(times[half:], values[half:]):+.2f}"
+        lines.append(f"| {name} | {ends} | {slopes} |")
     third = len(late) // 3
-    speeds = [
-        (part[-1][4] - part[0][4]) / (part[-1][0] - part[0][0]) for part in (late[:third], late[-third:])
-    ]
-    lines.append(f"| batches a second | {10 * speeds[0]:.1f} | {10 * speeds[1]:.1f} | | |")
+    for name, place in (("by the clock", 0), ("of CPU", 5)):
+        costs = [
+            (part[-1][place] - part[0][place]) / (part[-1][4] - part[0][4]) / 10
+            for part in (late[:third], late[-third:])
+        ]
+        lines.append(f"| ms a batch, {name} | {1000 * costs[0]:.2f} | {1000 * costs[1]:.2f} | | | |")
     return lines
 
 
@@ -162,10 +179,11 @@ def short_runs(folder: Path, *, runs: int) -> list[str]:
     code = session.wait()
     processes = [path for path in Path("/proc").glob("[0-9]*/stat") if _in_session(path, session.pid)]
     unfinished = list(folder.glob("short-*/**/.*.tmp"))
-    temporary, memory = list(own.iterdir()), set(os.listdir("/dev/shm")) - shared
+    temporary, memory = sorted(path.name for path in own.iterdir()), set(os.listdir("/dev/shm")) - shared
     return [
         f"{runs} short runs, exit code {code}; left behind: {len(processes)} processes, {len(unfinished)} "
-        f"unfinished files, {len(temporary)} temporary files, {len(memory)} pieces of shared memory"
+        f"unfinished files, {len(temporary)} temporary files "
+        f"{temporary}, {len(memory)} pieces of shared memory"
     ]
 
 
@@ -188,8 +206,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         folder = Path(name)
         photographs(folder / "photographs")
         first, *table = soak(folder, minutes=options.minutes)
-        print(first)
-        print("| | begin | end | most | slope per hour |\n|---|---|---|---|---|", *table, sep="\n")
+        print(first, flush=True)
+        print(
+            "| | begin | end | most | slope per hour | of the second half |",
+            "|---|---|---|---|---|---|",
+            sep="\n",
+        )
+        print(*table, sep="\n", flush=True)
         if options.runs:
             print("\n".join(short_runs(folder, runs=options.runs)))
 

@@ -64,7 +64,7 @@ def test_data_prints_a_ratio_for_both_ways() -> None:
     rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in done.stdout.splitlines()[4:]]
     assert [row[0] for row in rows] == [
         "ours, a mapped file",
-        "ours, and turned and made floats by one thread here",
+        "ours, made ready: mirrored, turned and made floats",
         "decoding whole PNGs",
         "decoding sub-images of 480",
     ]

@@ -1,6 +1,5 @@
 """The LightningDataModule: checks the files, keeps the pixels, and spoils crops on the device."""
 
-import multiprocessing
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from sr_experiments.data.loader import StreamLoader, as_it_is
 from sr_experiments.data.memory import cores
 from sr_experiments.data.plan import Plan
 from sr_experiments.data.sampler import EvenSampler, PositionSampler
+from sr_experiments.data.shards import Shards
 from sr_experiments.data.sources import Source
 from sr_experiments.data.stock import TRAIN
 from sr_experiments.degradations.base import Degradation
@@ -64,7 +64,8 @@ class SRData(LightningDataModule):
         scales: Train one net for all of these at once, as VDSR was: every image comes at each of them, shrunk
             and brought back to its size by bicubic interpolation. Validation and test are at `scale`.
         steps_per_epoch: Optimizer steps that make an epoch.
-        workers: Processes that read. `auto`: none where the images are in memory and training is on the CPU.
+        workers: Threads that read, or processes where every crop is decoded from its file. `auto`: none where
+            images are decoded and training is on the CPU.
         cache: Keep decoded images in `memory`; those of training on `disk`, in a file that is mapped; those
             of training on the `device` that trains, and crop them there; or `none`. `auto`: in memory where
             they fill at most a quarter of what is free, else on disk where they fill at most half of that.
@@ -212,13 +213,12 @@ class SRData(LightningDataModule):
             rank=trainer.global_rank if trainer else 0,
             world_size=trainer.world_size if trainer else 1,
         )
-        workers = 0 if on_device else self._worker_count(self.images[TRAIN])
+        images = self.images[TRAIN]
         return StreamLoader(
             dataset,
-            batch_sampler=sampler,
-            collate_fn=as_it_is,
-            num_workers=workers,
-            persistent_workers=workers > 0,
+            sampler=sampler,
+            workers=0 if on_device else self._worker_count(images),
+            threads=images.decoded and not isinstance(images, Shards),  # those are fetched meanwhile
             pin_memory=self._pins_memory(),
         )
 
@@ -256,10 +256,7 @@ class SRData(LightningDataModule):
     def _worker_count(self, images: Training) -> int:
         if self.workers != "auto":
             return self.workers
-        # A worker that is not forked gets a copy of all images.
-        forks = multiprocessing.get_context().get_start_method() == "fork"
-        shared = forks or not images.in_memory
-        if images.decoded and not (shared and self._on_gpu()):
+        if images.decoded and not self._on_gpu():
             return 0
         return min(MOST_WORKERS, max(1, cores() // self._local_ranks()))
 

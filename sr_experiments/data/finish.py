@@ -55,8 +55,7 @@ class Finish:
             draw = Draw(self.plan.seed, positions, ledger=ledger)
             if ledger is not None:
                 self.plan.windows(draw)  # for the ledger
-            images = {key: self._oriented(image, draw) for key, image in self._sized(read, draw).items()}
-            images = self._mixed(images, draw)
+            images = self._mixed(self._oriented(self._sized(read, draw), draw), draw)
             if "lq" not in images:
                 self.degradation.to(images["gt"].device)
                 images["lq"] = self.degradation(
@@ -89,17 +88,21 @@ class Finish:
             sized["gt"] = sized["gt"][:, :, border:-border, border:-border]
         return sized
 
-    def _oriented(self, image: Tensor, draw: Draw) -> Tensor:
+    def _oriented(self, images: Mapping[str, Tensor], draw: Draw) -> dict[str, Tensor]:
         """Floats, mirrored, turned, and channels in another order; the partners by draws of their own."""
         draws = [draw]
         if len(partners := self.augment.mixed(draw)):
             draws.append(draw.of(partners).child("partner"))
-        image = _turned(image, torch.cat([self.augment.orientations(part) for part in draws]))
+        codes = torch.cat([self.augment.orientations(part) for part in draws])
+        turned = {key: _turned(image, codes) for key, image in images.items()}
         orders = [order for part in draws if (order := self.augment.channel_orders(part)) is not None]
         if not orders:
-            return image
-        order = torch.cat(orders).to(image.device)[:, :, None, None]
-        return image.gather(1, order.expand(-1, -1, *image.shape[2:]))
+            return turned
+        order = torch.cat(orders)[:, :, None, None]
+        return {
+            key: image.gather(1, order.to(image.device).expand(-1, -1, *image.shape[2:]))
+            for key, image in turned.items()
+        }
 
     def _mixed(self, images: dict[str, Tensor], draw: Draw) -> dict[str, Tensor]:
         """Partners, which stand behind the samples, into their samples."""

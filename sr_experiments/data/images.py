@@ -1,7 +1,6 @@
 """Decoded images: integers as the files have them, `gt` cropped to a multiple of the scale, `lq` beside it.
 
-They are read from files each time, or once, by threads, into memory or into a file that is mapped. Worker
-processes that are forked afterwards share that memory.
+They are read from files each time, or once, by threads, into memory or into a file that is mapped.
 """
 
 import bisect
@@ -68,7 +67,6 @@ class Images:
         self._spoil = spoil
         self._enlarge = enlarge
         self._cache: Store | None = None
-        self.in_memory = False
 
     def __len__(self) -> int:
         """Number of images."""
@@ -122,7 +120,6 @@ class Images:
         pairs = [result for result in results if isinstance(result, Pair)]
         results.clear()
         self._cache = in_memory(pairs)
-        self.in_memory = True
         total = readable(self._cache.nbytes)
         _log.info("decoded %d images (%s) in %.1f s", len(self), total, time.perf_counter() - start)
 
@@ -228,11 +225,6 @@ class Together:
     def __len__(self) -> int:
         """Number of images of all parts."""
         return self._ends[-1]
-
-    @property
-    def in_memory(self) -> bool:
-        """Whether `fill` has been called."""
-        return all(part.in_memory for part in self.parts)
 
     @property
     def decoded(self) -> bool:

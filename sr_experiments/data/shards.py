@@ -150,7 +150,6 @@ class Shards:
         with_lq: Whether `lq` is read.
     """
 
-    in_memory = False
     decoded = True
 
     def __init__(

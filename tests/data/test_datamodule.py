@@ -2,7 +2,6 @@
 
 import copy
 import logging
-import multiprocessing
 import re
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,9 @@ from torch import Tensor, nn
 from sr_experiments.data.datamodule import SRData
 from sr_experiments.data.dataset import Batch, TrainSet
 from sr_experiments.data.demo import Demo
+from sr_experiments.data.pack import Pack
 from sr_experiments.data.sources import Folder, Joined, Paired
+from sr_experiments.data.store import Store
 from sr_experiments.degradations.bicubic import Bicubic
 from sr_experiments.imaging.io import read_image, to_tensor
 from sr_experiments.imaging.random import name_position
@@ -306,29 +307,23 @@ def test_the_cache_is_chosen_by_what_is_free(monkeypatch: pytest.MonkeyPatch, tm
         each.setup("fit")
     assert asked == [("auto", (600 * 400 + 451 * 300) * 3 * (1 + 1 / 16), tmp_path)] * 3
     assert [each.images["train"].decoded for each in data] == [False, True, True]
-    assert [each.images["train"].in_memory for each in data] == [False, False, True]
-    assert data[2].images["val"].in_memory
+    kept: list[Any] = [each.images["train"] for each in data]
+    assert [type(images._cache) for images in kept[1:]] == [Pack, Store]
 
 
-def test_automatic_workers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_automatic_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sr_experiments.data.datamodule.cores", lambda: 1)
     decoding, cropping = module(workers="auto", cache="none"), module(workers="auto", cache="memory")
     for data in (decoding, cropping):
         data.setup("fit")
     assert decoding.train_dataloader().num_workers == 1
     assert decoding.val_dataloader().num_workers == 1
-    assert cropping.train_dataloader().num_workers == 0
+    assert cropping.train_dataloader().threads == cropping.train_dataloader().num_workers == 0
     assert not cropping.train_dataloader().pin_memory
     monkeypatch.setattr(SRData, "_on_gpu", lambda self: True)
     monkeypatch.setattr("sr_experiments.data.datamodule.cores", lambda: 64)
     assert cropping._worker_count(cropping.images["train"]) == 4
     assert cropping._pins_memory()
-    spawn = multiprocessing.get_context("spawn")
-    monkeypatch.setattr("multiprocessing.get_context", lambda: spawn)
-    assert cropping._worker_count(cropping.images["train"]) == 0, "each would get a copy of all images"
-    mapped = module(workers="auto", cache="disk", cache_dir=str(tmp_path))
-    mapped.setup("fit")
-    assert mapped._worker_count(mapped.images["train"]) == 4, "a mapped file is shared by all"
 
 
 def test_a_degradation_follows_its_batch_to_the_device(monkeypatch: pytest.MonkeyPatch) -> None:

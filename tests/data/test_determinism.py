@@ -65,11 +65,18 @@ def reference(degradation: str) -> list[Step]:
 DEGRADATIONS = ["bicubic", "real_esrgan"]
 
 
-@FORKED
 @pytest.mark.parametrize("workers", [1, 2, 4])
 @pytest.mark.parametrize("degradation", DEGRADATIONS)
-def test_the_number_of_workers_changes_nothing(degradation: str, workers: int) -> None:
+def test_the_number_of_threads_changes_nothing(degradation: str, workers: int) -> None:
     assert steps(f"degradation={degradation}", f"data.workers={workers}") == reference(degradation)
+
+
+@FORKED
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_the_number_of_processes_changes_nothing(workers: int) -> None:
+    few = 12  # every crop decodes its image
+    overrides = ["degradation=real_esrgan", "data.cache=none", f"data.workers={workers}"]
+    assert steps(*overrides, count=few) == reference("real_esrgan")[:few]
 
 
 @pytest.mark.parametrize("degradation", DEGRADATIONS)
@@ -89,7 +96,6 @@ def test_two_ranks_have_the_samples_of_one(degradation: str) -> None:
             assert torch.equal(torch.cat([half[key] for half in two]), joined[key])
 
 
-@FORKED
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("degradation", DEGRADATIONS)
 def test_a_run_that_was_stopped_at_step_23_goes_on_as_if_it_had_not(degradation: str, workers: int) -> None:

@@ -151,7 +151,7 @@ def test_filling_reads_every_file_once(
     with caplog.at_level(logging.INFO):
         images.fill()
         images.fill()
-    assert images.in_memory
+    assert images.decoded
     assert re.fullmatch(r"decoded 5 images \(96 kB\) in \d+\.\d s", caplog.messages[0])
     assert len(caplog.messages) == 1
     for index in range(5):

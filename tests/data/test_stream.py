@@ -204,13 +204,14 @@ def test_floats_are_copied_out_of_the_cache() -> None:
 
 
 @FORKED
+@pytest.mark.parametrize("cache", ["memory", "none"])  # threads, processes
 @pytest.mark.parametrize("degradation", ["fixed", "random"])
-def test_workers_change_nothing(degradation: str) -> None:
+def test_workers_change_nothing(degradation: str, cache: str) -> None:
     options: dict[str, Any] = {} if degradation == "fixed" else {"degradation": blind(4)}
     reference = batches(workers=0, **options)
     assert reference[0]["lq"].shape == (4, 3, 8, 8)
     for workers in (1, 2):
-        assert same(reference, batches(workers=workers, **options))
+        assert same(reference, batches(workers=workers, cache=cache, **options))
 
 
 def test_where_images_are_kept_changes_nothing(tmp_path: Path) -> None:
@@ -238,7 +239,6 @@ def test_two_ranks_make_the_batches_of_one(degradation: str) -> None:
             assert torch.equal(batch[key], torch.cat([half[key] for half in halves]))
 
 
-@FORKED
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_run_that_continues_at_batch_23_has_the_batches_of_one_that_did_not_stop(workers: int) -> None:
     whole = batches(30)
