@@ -6,6 +6,7 @@ without its prefix (``checkpoint=RUN`` for ``task.checkpoint=RUN``). They are re
 sees them, and so is ``run=FOLDER`` (`continuing.py`); an argument that Hydra takes is left as it is.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from sr_experiments.paths import conf_dir
 from sr_experiments.sweeps.book import SWEEP
 
 MULTIRUN = ("-m", "--multirun")
+SEARCH = ("trials", "search_seed", "startup", "prune", "warm_up", "objective")  # its options
+PREVIEW = "--dry-run"
 LISTS = ("benchmark", "metric", "logger")  # groups of which several can be chosen
 
 
@@ -34,13 +37,19 @@ def as_hydra_takes(arguments: Sequence[str]) -> list[str]:
     Raises:
         ValueError: If ``run=`` does not go with the others.
     """
-    sweep = any(argument in MULTIRUN for argument in arguments)
+    searches = any(re.fullmatch(r"sweep=(?!null$).+", argument) for argument in arguments)
+    previews = [argument for argument in arguments if argument.split("=")[0] == PREVIEW]
+    if previews:
+        arguments = [argument for argument in arguments if argument not in previews] + [_of_preview(previews)]
+    sweep = searches or any(argument in MULTIRUN for argument in arguments)
     if sweep:  # a flag between two of the others is more than Hydra can read
         arguments = ["-m", *(argument for argument in arguments if argument not in MULTIRUN)]
     options = _task_options(arguments)
     if "arguments" in options:
         return _gathered(arguments, options=options)
     folder = folder_of(arguments)
+    if searches or (folder is not None and (folder / SWEEP).is_file()):
+        arguments = [_of_search(argument) for argument in arguments]
     others = [argument for argument in arguments if not argument.startswith(OPTION)]
     rewritten = [_rewritten(argument, options=options, sweep=sweep) for argument in others]
     if folder is None:
@@ -50,6 +59,26 @@ def as_hydra_takes(arguments: Sequence[str]) -> list[str]:
     if (folder / SWEEP).is_file():
         return to_complete(folder, rewritten)
     return to_continue(folder, rewritten) if continues(folder) else to_begin(folder, rewritten)
+
+
+def _of_preview(given: Sequence[str]) -> str:
+    """``--dry-run`` for Hydra.
+
+    Raises:
+        ValueError: If it is neither that nor ``--dry-run=measure``.
+    """
+    what = given[-1].partition("=")[2] or "jobs"
+    if what not in ("jobs", "measure"):
+        raise ValueError(
+            f"{given[-1]}: --dry-run lists the runs, --dry-run=measure takes a few steps of each"
+        )
+    return f"hydra.sweeper.preview={what}"
+
+
+def _of_search(argument: str) -> str:
+    """``trials=50`` for ``hydra.sweeper.trials=50``."""
+    key, equals, _ = argument.partition("=")
+    return f"hydra.sweeper.{argument}" if equals and key in SEARCH else argument
 
 
 def _task_options(arguments: Sequence[str]) -> set[str]:

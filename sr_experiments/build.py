@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 
 from sr_experiments.callbacks.checkpoints import WholeFiles
+from sr_experiments.callbacks.pruning import Pruning
 from sr_experiments.callbacks.speed import Speed
 from sr_experiments.callbacks.stopping import Stopping
 from sr_experiments.callbacks.wandb_run import WandbRun
@@ -24,9 +25,11 @@ from sr_experiments.features.pretrained import NotAtHand
 from sr_experiments.models.base import SRModel
 from sr_experiments.models.inference import Inference
 from sr_experiments.nets.base import SRNet
+from sr_experiments.ranks import is_first
 from sr_experiments.rebuild import build_net, start_from
 from sr_experiments.secret import redacted, redacted_all
 from sr_experiments.sweeps.member import sweep_name
+from sr_experiments.sweeps.trials import Pruned, of_a_search, reporter
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +70,15 @@ def build_tester(config: DictConfig, net: SRNet, *, inference: Inference) -> tup
     return SRModel(net, ema=None, metrics=metrics, inference=inference), notes
 
 
+def _of_a_search(config: DictConfig) -> list[Pruning]:
+    """For a run that may end because others are ahead of it."""
+    monitor = OmegaConf.select(config, "callbacks.checkpoints.monitor")
+    if not of_a_search() or monitor is None:
+        return []
+    judge = reporter() if is_first() else None
+    return [Pruning(judge, monitor=monitor, ending=Pruned("the runs before were ahead at this epoch"))]
+
+
 def build_trainer(config: DictConfig, run_dir: Path, *, model: SRModel) -> pl.Trainer:
     """The Trainer with its callbacks and loggers, all writing into the run's folder."""
     refuse_absent_devices(config)
@@ -77,7 +89,7 @@ def build_trainer(config: DictConfig, run_dir: Path, *, model: SRModel) -> pl.Tr
         "health": {"folder": run_dir / "images", "net_name": config.name, "note": note},
     }
     quieten_lightning()
-    callbacks = [Speed(), Stopping()]
+    callbacks = [Speed(), Stopping(), *_of_a_search(config)]
     for name, node in config.callbacks.items():
         made = instantiate(node)
         callbacks.append(made(**supplied[name]) if name in supplied else made)

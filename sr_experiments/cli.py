@@ -27,6 +27,7 @@ from sr_experiments.ranks import as_another, is_first, refuse_a_sweep, refuse_se
 from sr_experiments.secret import redacted, watch_logs
 from sr_experiments.sweeps import member
 from sr_experiments.sweeps.ended import SweepEnded
+from sr_experiments.sweeps.trials import Pruned
 
 register()
 _LATER = 20.0  # seconds; a launcher ends the others sooner than that
@@ -48,6 +49,8 @@ def _app(config: DictConfig) -> None:
         task = instantiate(config.task)  # imported only now: Lightning takes seconds
         task(config, folder)
         member.note("finished")
+    except Pruned:
+        member.note("pruned")
     except Exception as error:
         # Kept and told at the end: Hydra would print its own words, and end a sweep at its first failure.
         _failures.append(error)

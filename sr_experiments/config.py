@@ -65,12 +65,21 @@ class Config:
 
 
 @dataclass
-class GridConfig:
-    """What ``-m`` does with the values given: ``hydra.sweeper``."""
+class SweepConfig:
+    """What ``-m`` does: ``hydra.sweeper``. conf/sweep/optuna.yaml explains what is of a search."""
 
-    _target_: str = "hydra_plugins.sr_experiments_sweeps.Grid"
+    _target_: str = "hydra_plugins.sr_experiments_sweeps.Sweep"
     # Values of keys as on the command line, which overrides them.
     params: dict[str, str] = field(default_factory=dict)
+    # --dry-run: jobs, or measure; nothing is run.
+    preview: str | None = None
+    search: bool = False
+    trials: int = 20
+    search_seed: int = 0
+    startup: int = 5
+    prune: bool = True
+    warm_up: int = 2
+    objective: str | None = None
 
 
 def root_keys() -> list[str]:
@@ -178,7 +187,7 @@ def register() -> None:
     """Make the root dataclass and the resolvers known to Hydra. May be called again."""
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
-    store.store(group="hydra/sweeper", name="sr_grid", node=GridConfig)
+    store.store(group="hydra/sweeper", name="sr_experiments", node=SweepConfig)
     # ${mul:a,b}: budgets in epochs and schedules in steps are written once and derived from one another.
     OmegaConf.register_new_resolver("mul", _product, replace=True)
     # ${psnr_of:5}: what the protocol calls the PSNR of an image with so many channels.

@@ -17,6 +17,10 @@ OPTION = "run="
 TRAINS = "sr_experiments.tasks.train.train"
 
 
+# Of a sweep that is completed: who runs it, and how long a search goes on.
+_CHANGEABLE = ("hydra/launcher=", "hydra.launcher.", "hydra.sweeper.trials=", "hydra.sweeper.preview=", "-")
+
+
 def folder_of(arguments: Sequence[str]) -> Path | None:
     """What ``run=`` names, if it was given.
 
@@ -100,10 +104,11 @@ def to_complete(folder: Path, arguments: Sequence[str]) -> list[str]:
     """
     before = [str(entry) for entry in read(folder / SWEEP)["arguments"]]
     for argument in arguments:
-        if argument not in before and not argument.startswith(("hydra/launcher=", "hydra.launcher.", "-")):
+        if argument not in before and not argument.startswith(_CHANGEABLE):
             raise ValueError(
                 f"run={folder} completes the sweep that is there, so {argument} has no place; it was begun "
-                f"with: -m {' '.join(before)}. Only the launcher can be another one; with -m runs are added"
+                f"with: -m {' '.join(before)}. Only the launcher can be another one, and of a search "
+                "trials=; with -m runs are added"
             )
     if any(HIDDEN in argument for argument in before):
         raise ValueError(

@@ -40,6 +40,11 @@ CASES = {
         ["run=a b/s", "-m", "seed=1,2"],
         ["-m", "seed=1,2", "hydra.sweep.dir='a b/s'"],
     ),
+    "a search": (
+        ["sweep=optuna", "trials=5", "prune=false", "benchmark=set5"],
+        ["-m", "sweep=optuna", "hydra.sweeper.trials=5", "hydra.sweeper.prune=false", "benchmark=set5"],
+    ),
+    "no search": (["sweep=null", "trials=5"], ["sweep=null", "trials=5"]),
     "flags and additions": (
         ["-c", "job", "+trainer.x=1", "~logger"],
         ["-c", "job", "+trainer.x=1", "~logger"],

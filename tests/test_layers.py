@@ -38,7 +38,9 @@ MAY_IMPORT = {
         "devices",
         "rebuild",
         "secret",
+        "ranks",
         "sweeps.member",
+        "sweeps.trials",
     },
 }
 NEVER = {

@@ -14,7 +14,7 @@ from sr_experiments.sweeps.launch import Setting, enter, launch
 from sr_experiments.sweeps.summary import completion, ending, print_table
 
 
-def sweep(setting: Setting, arguments: Sequence[str]) -> None:
+def sweep(setting: Setting, arguments: Sequence[str], *, preview: str | None) -> None:
     """Run what is missing of a sweep, and print its table.
 
     Raises:
@@ -23,6 +23,11 @@ def sweep(setting: Setting, arguments: Sequence[str]) -> None:
         SweepEnded: If something is missing at the end.
     """
     combinations = expand(setting, arguments)
+    if preview is not None:
+        from sr_experiments.sweeps.preview import show
+
+        show(setting, combinations, measure=preview == "measure")
+        return
     with kept(setting.folder) as book:
         jobs = enter(setting, book, combinations)
         states = [book.state(job) for job in jobs]

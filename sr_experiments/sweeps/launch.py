@@ -3,7 +3,7 @@
 import logging
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,13 +105,22 @@ def _folder_name(setting: Setting, overrides: Sequence[str], *, number: int) -> 
         HydraConfig.instance().cfg = before
 
 
-def launch(setting: Setting, book: Book, todo: Sequence[tuple[Job, Sequence[str]]]) -> Exception | None:
+def launch(
+    setting: Setting,
+    book: Book,
+    todo: Sequence[tuple[Job, Sequence[str]]],
+    *,
+    environment: Mapping[int, Mapping[str, str]] | None = None,
+    place: tuple[int, int] | None = None,
+) -> Exception | None:
     """Run jobs and wait for them.
 
     Args:
         setting: Hydra's.
         book: Written before, between and after.
         todo: Jobs with the arguments that they are composed from, secrets included.
+        environment: What runs find there more, by their numbers.
+        place: How many runs are behind, and how many there will be in all.
 
     Returns:
         What the launcher itself could not do, if anything; what a job could not stands in its folder.
@@ -127,11 +136,15 @@ def launch(setting: Setting, book: Book, todo: Sequence[tuple[Job, Sequence[str]
     at_once = slots.at_once(setting.config)
     if setting.launcher == "JoblibLauncher":
         launcher.joblib["n_jobs"] = at_once
-    orders = [[*overrides, *_own(book, job, at_once=at_once)] for job, overrides in todo]
+    orders = [
+        [*overrides, *_own(book, job, at_once=at_once, more=(environment or {}).get(job.number, {}))]
+        for job, overrides in todo
+    ]
     try:
         if setting.launcher == "BasicLauncher":
-            for place, ((job, _), order) in enumerate(zip(todo, orders, strict=True), start=1):
-                print(f"\n[{place} of {len(todo)}] run {job.number}: {described(book, job)}", flush=True)
+            behind, total = place or (0, len(todo))
+            for here, ((job, _), order) in enumerate(zip(todo, orders, strict=True), start=behind + 1):
+                print(f"\n[{here} of {total}] run {job.number}: {described(book, job)}", flush=True)
                 launcher.launch([order], initial_job_idx=job.number)
                 book.write(soon=True)
         else:
@@ -175,7 +188,7 @@ def _stopping(folder: Path, *, at_once: int | None) -> Iterator[None]:
                 signal.signal(number, handler)
 
 
-def _own(book: Book, job: Job, *, at_once: int | None) -> list[str]:
+def _own(book: Book, job: Job, *, at_once: int | None, more: Mapping[str, str]) -> list[str]:
     """What a job is told beside its arguments: its folder, and that it belongs to a sweep."""
     folder = book.path(job).absolute()
     told = {member.JOB: str(folder / OUTCOME), member.SWEEP: book.folder.absolute().name}
@@ -183,6 +196,7 @@ def _own(book: Book, job: Job, *, at_once: int | None) -> list[str]:
     told[member.LABEL] = told[member.LABEL].replace("${", "{")  # Hydra would fill it in
     if at_once is not None:
         told[slots.AT_ONCE] = str(at_once)
+    told |= more
     environment = [f"+hydra.job.env_set.{key}={quoted(value)}" for key, value in told.items()]
     return [f"hydra.sweep.subdir={quoted(job.folder)}", *environment]
 

@@ -23,7 +23,7 @@ from sr_experiments.continuing import TRAINS
 from sr_experiments.ranks import is_first
 from sr_experiments.secret import redacted
 from sr_experiments.sweeps import slots
-from sr_experiments.sweeps.state import OUTCOME
+from sr_experiments.sweeps.state import OUTCOME, state_of
 
 JOB = "SR_EXPERIMENTS_JOB"  # where a run of a sweep leaves how it ended
 SWEEP = "SR_EXPERIMENTS_SWEEP"  # the name of the sweep
@@ -114,7 +114,7 @@ def _wait(command: list[str], folder: Path, share: dict[str, str], where: str) -
         _speak_for(code, folder)
     if os.getppid() != parent:
         os._exit(1)  # nobody waits for this worker any more
-    status = "finished" if code == 0 else f"{_named(code)} (see {folder.name}/{PRINTED})"
+    status = state_of(folder).status if code == 0 else f"{_named(code)} (see {folder.name}/{PRINTED})"
     print(f"{label}: {status} after {time.monotonic() - started:.0f} s", flush=True)
 
 

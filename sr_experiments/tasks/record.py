@@ -105,7 +105,7 @@ class RunRecord:
         elif isinstance(error, KeyboardInterrupt):
             status = "interrupted"
         else:
-            status = "failed"
+            status = getattr(error, "status", "failed")  # one of a sweep may be given up
             self.content["error"] = f"{type(error).__name__}: {error}"
         self.update(status=status)
 

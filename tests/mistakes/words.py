@@ -151,7 +151,7 @@ SWEEPS: dict[str, Mistake] = {
     "another choice while completing": Mistake(
         "run=s seed=3",
         "run=s completes the sweep that is there, so seed=3 has no place; it was begun with: -m seed=1,2. "
-        "Only the launcher can be another one; with -m runs are added",
+        "Only the launcher can be another one, and of a search trials=; with -m runs are added",
         given=file("s/sweep.json", '{"arguments": ["seed=1,2"], "jobs": []}'),
     ),
     "a password that is not written down": Mistake(
@@ -172,6 +172,23 @@ SWEEPS: dict[str, Mistake] = {
         f"-m run=s {TRAIN} 'seed=interval(1,2)'",
         "seed=interval(1,2): an interval has no end of values; sweep=optuna searches in it, and without a "
         "search give values: KEY=1,2,3",
+    ),
+    "a search for nothing": Mistake(
+        f"sweep=optuna run=s {TRAIN} optimizer.lr=1 net.features=8",
+        "sweep=optuna: nothing is left to search; such as optimizer.lr='tag(log,interval(1e-5,1e-2))'",
+    ),
+    "a search without runs": Mistake(
+        f"sweep=optuna run=s trials=0 {TRAIN}",
+        "trials=0: must be 1 or more",
+    ),
+    "a search for the best of the last": Mistake(
+        f"sweep=optuna run=s {TRAIN} loss=gan",
+        "sweep=optuna: against an adversary the best checkpoint is the last one and has no score; "
+        "objective=lpips_random (or another metric of the final table) says what is better",
+    ),
+    "a preview of something else": Mistake(
+        f"-m --dry-run=fast {TRAIN}",
+        "--dry-run=fast: --dry-run lists the runs, --dry-run=measure takes a few steps of each",
     ),
     "a range without end": Mistake(
         f"-m {TRAIN} 'seed=range(0,2'",

@@ -1,9 +1,7 @@
 """Sweeps by the basic launcher, in this process: one folder, record and table, and only what is missing."""
 
-import logging
 import shutil
 import statistics
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +10,7 @@ import pytest
 from sr_experiments.build import build_model
 from sr_experiments.sweeps.summary import spread
 from tests.mistakes.desk import typed
-from tests.sweeps.plot import SHORT, lay, read, statuses
-
-
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.chdir(lay(tmp_path))
-    yield tmp_path
-    for handler in list(logging.getLogger().handlers):
-        if type(handler) in (logging.StreamHandler, logging.FileHandler):  # Hydra's, of streams that are gone
-            logging.getLogger().removeHandler(handler)
-            handler.close()
+from tests.sweeps.plot import SHORT, read, statuses
 
 
 def began(folder: Path) -> dict[str, str]:
