@@ -83,9 +83,44 @@ def test_feed_prints_what_is_kept_of_the_speed() -> None:
     assert all(float(cell.strip().rstrip("%")) > 0 for cell in values.strip("|").split("|"))
 
 
+def test_scaling_prints_what_a_ring_takes() -> None:
+    """2 (n - 1) / n of 4 bytes a parameter: of EDSR-baseline's 1,517,571 at 200 and at 50 GB/s."""
+    done = run("model", "--nets", "edsr_baseline", script="scaling")
+    assert done.returncode == 0, done.stderr
+    first, _, _, _, values = done.stdout.splitlines()
+    assert "assumed: 30 TFLOP/s kept up, rings of 200 GB/s in a machine of 8 and 50 GB/s" in first
+    # 6 x 114.2 G multiply-adds of a 1280x720 output x 192 x 192 / (1280 x 720) x 16, at 30 TFLOP/s: 15 ms
+    cells = [cell.strip() for cell in values.strip("|").split("|")]
+    assert cells == [
+        "edsr_baseline",
+        "1,517,571",
+        "6.1",
+        "15",
+        "0.05",
+        "0.23",
+        "0.24",
+        "0.24",
+        "98.4%",
+    ]
+
+
+@pytest.mark.slow
+def test_scaling_measures() -> None:
+    small = ["--rounds", "1", "--steps", "5", "--batch", "2", "--patch", "16", "--model", "espcn"]
+    done = run("measure", *small, script="scaling")
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("|")[1:-1] for line in done.stdout.splitlines() if line.startswith("| ")][1:]
+    assert [row[0].strip() for row in rows] == ["1 process of 2", "2 processes of 1", "2 processes of 2"]
+    assert all(float(row[1]) > 0 for row in rows)
+    done = run("sweep", "--copies", "2", script="scaling")
+    assert done.returncode == 0, done.stderr
+    assert "reading run.json and both tables of 2 runs" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("script", "arguments", "message"),
     [
+        ("scaling", ["measure", "--steps", "2"], "--steps 5, --batch 2"),
         ("degradations", ["--side", "8"], "--side from 32 to 300"),
         ("data", ["--patch", "50"], "--patch a multiple of 4"),
         ("feed", ["--patch", "8"], "--patch from 16 to 400"),

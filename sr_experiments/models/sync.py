@@ -1,6 +1,6 @@
 """Batch normalisation over the samples of all devices: ``trainer.sync_batchnorm=true``.
 
-torch's own does not run on the CPU and has no second derivative, which gradient penalties need.
+torch's own does not run on the CPU. This one can be differentiated twice, as gradient penalties need.
 """
 
 from typing import Self

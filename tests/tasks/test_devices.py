@@ -133,18 +133,25 @@ PAIRS = {
         "discriminator.layers=1",
         "discriminator.norm=batch",
         "trainer.sync_batchnorm=true",
+        "adversary.r1=1.0",
+        "adversary.penalty_every=2",
         "degradation=bicubic",
     ],
 }
 
 
+@pytest.mark.parametrize(
+    ("precision", "limit"), [("64-true", 1e-9), pytest.param("32-true", 1e-3, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("which", PAIRS)
-def test_two_devices_with_the_batches_of_one_end_as_one(which: str, start: Start, folder: Path) -> None:
-    """Weights, averages, optimizers, in float64; and what each was given, byte for byte."""
-    given = [*TOY, *PAIRS[which], "precision=64-true", "data.steps_per_epoch=4", "trainer.max_epochs=2"]
+def test_two_devices_with_the_batches_of_one_end_as_one(
+    which: str, precision: str, limit: float, start: Start, folder: Path
+) -> None:
+    """Weights, averages, optimizers; and what each was given, byte for byte."""
+    given = [*TOY, *PAIRS[which], f"precision={precision}", "data.steps_per_epoch=4", "trainer.max_epochs=2"]
     given += ["+callbacks.recorder._target_=tests.recorder.Recorder"]
     for devices, batch in ((1, 4), (2, 2)):
-        name = f"{which}-{devices}"
+        name = f"{which}-{precision}-{devices}"
         own = [
             f"hydra.run.dir={name}",
             f"data.batch_size={batch}",
@@ -152,8 +159,9 @@ def test_two_devices_with_the_batches_of_one_end_as_one(which: str, start: Start
         ]
         trainer = TWO if devices == 2 else ["trainer=cpu"]
         finished(start(*given, *own, *trainer, log=f"{name}.txt"))
-    one, two = folder / f"{which}-1", folder / f"{which}-2"
-    assert apart(one, two) < 1e-9
+    one, two = folder / f"{which}-{precision}-1", folder / f"{which}-{precision}-2"
+    print(f"{which}, {precision}: {apart(one, two):.1e} apart")
+    assert apart(one, two) < limit
     whole = samples(one / "given", ranks=1, batch=4)
     assert [sample[0] for sample in whole] == list(range(32))
     assert all(len(sample[3]) > 2 for sample in whole)
@@ -237,3 +245,26 @@ def test_what_only_another_process_ran_into_is_told_once(start: Start, folder: P
     assert said.count("error: ") == said.count(f"error: {why}") == 1
     assert why in record(folder / "full")["error"]
     assert record(folder / "full")["status"] == "failed"
+
+
+@pytest.mark.slow
+def test_four_runs_in_a_sweep(start: Start, folder: Path) -> None:
+    """As it is typed: two models and two seeds on two devices are four runs in one folder, and one table."""
+    small = ["scale=2", "data=folder", "data.root=photographs", "data.val_root=others", "data.patch_size=32"]
+    small += [
+        "data.steps_per_epoch=2",
+        "trainer.max_epochs=1",
+        "data.batch_size=1",
+        "trainer.accelerator=cpu",
+    ]
+    sweep = ["-m", "model=srcnn,edsr_baseline", "seed=1,2", "hydra.sweep.dir=four"]
+    said = finished(start(*sweep, *small, *TWO, log="four.txt"))
+    names = [run.name for run in runs_in(folder / "four")]
+    assert len(names) == 4
+    assert all(record(run)["devices"] == 2 for run in runs_in(folder / "four"))
+    assert {record(run)["status"] for run in runs_in(folder / "four")} == {"finished"}
+    assert {(record(run)["model"], record(run)["seed"]) for run in runs_in(folder / "four")} == {
+        (model, seed) for model in ("srcnn", "edsr_baseline") for seed in (1, 2)
+    }
+    assert (folder / "four" / "sweep.json").is_file()
+    assert said.count("┃ data set ┃") >= 4
