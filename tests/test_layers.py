@@ -117,6 +117,17 @@ def test_what_answers_a_typo_is_light(name: str) -> None:
         assert module.split(".")[:2] not in (["sr_experiments", "build"], ["sr_experiments", "tasks"])
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_wandb_is_imported_where_it_is_used_only(path: Path) -> None:
+    """Without logger=wandb nobody waits for it, or has to have it work."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = (
+                [alias.name for alias in node.names] if isinstance(node, ast.Import) else [str(node.module)]
+            )
+            assert not any(name.startswith("wandb") for name in names)
+
+
 def test_there_is_no_room_for_odds_and_ends() -> None:
     assert not list(PACKAGE.rglob("*util*"))
 

@@ -4,6 +4,7 @@ Seven bytes of a header, then LevelDB's log format: blocks of 32 KiB, in them pi
 checksum, a length and a kind each. A record is a message of wandb's own protocol.
 """
 
+import json
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,6 +57,21 @@ def last_step(path: Path) -> int:
             return max(steps, default=-1)
         blocks *= 8
     return -1
+
+
+def numbers_of(path: Path) -> dict[int, dict[str, float]]:
+    """Rows by their number, and of each what is a number: pictures, tables and distributions are left out."""
+    found = {}
+    for record in read_records(path):
+        if record.HasField("history"):
+            plain = {
+                i.nested_key[0]: json.loads(i.value_json)
+                for i in record.history.item
+                if len(i.nested_key) == 1
+            }
+            ours = {k: v for k, v in plain.items() if isinstance(v, int | float) and not k.startswith("_")}
+            found[int(record.history.step.num)] = ours
+    return found
 
 
 def _contents(data: bytes, *, start: int) -> Iterator[bytes]:

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from sr_experiments.account import refuse_without_login
-from sr_experiments.callbacks.wandb_file import last_step
+from sr_experiments.callbacks.wandb_file import last_step, numbers_of
 from sr_experiments.ranks import is_first
 from sr_experiments.secret import redacted, redacted_all
 
@@ -151,6 +152,21 @@ class WandbRun(Logger):
         self._safely(send)
 
     @rank_zero_only
+    def go_on_from(self, rows: int) -> None:
+        """Go on from a checkpoint that counts so many rows.
+
+        A server may lack the last of them, where the process was killed: its file has them. What is no number
+        stays there.
+        """
+        self.rows = rows
+        if self._run is None or self.offline:
+            return
+        for path in self._files(self._run.id) if rows > self._first else []:
+            for number, row in sorted(numbers_of(path).items()):
+                if self._first <= number < rows:
+                    self._safely(partial(self._run.log, row, step=number, commit=True))
+
+    @rank_zero_only
     def settle(self) -> None:
         """Wait until every row is in wandb's file: one that a checkpoint counts is never made again."""
         if self._run is None or self.problem is not None or self.rows <= self._first:
@@ -174,7 +190,7 @@ class WandbRun(Logger):
         if self._run is None:
             return
 
-        def end() -> None:
+        def tell() -> None:
             self._run.notes = redacted("\n".join(notes)) or None
             if self.checkpoint and checkpoint is not None:
                 import wandb
@@ -182,10 +198,11 @@ class WandbRun(Logger):
                 artifact = wandb.Artifact(f"checkpoint-{self._run.id}", type="model")
                 artifact.add_file(str(checkpoint))
                 self._run.log_artifact(artifact, aliases=["best"])
-            self._run.finish(exit_code=int(failed))
 
         if self.problem is None:
-            self._safely(end)
+            self._safely(tell)
+        # What was logged before something broke is sent, too.
+        self._safely(lambda: self._run.finish(exit_code=int(failed)))
         self._safely(self._leave)
         self._run = None
 
@@ -199,17 +216,6 @@ class WandbRun(Logger):
         agents = os.environ.get("WANDB_RUN_ID") if os.environ.get("WANDB_SWEEP_ID") else None
         number = known.get("id") or agents or uuid.uuid4().hex[:12]
         group = self.group or known.get("group")
-        settings = wandb.Settings(
-            mode="offline" if self.offline else "online",
-            console="off",  # the log is in the run's folder, and without secrets
-            silent=True,
-            save_code=False,
-            disable_git=True,  # run.json has the commit; an address may have a password
-            init_timeout=float(self.timeout),
-            finish_timeout=float(self.finish_timeout),
-            finish_timeout_raises=True,
-            x_transaction_log_flush_interval=_FLUSH,
-        )
         try:
             with _redacted_arguments():
                 self._run = wandb.init(
@@ -222,7 +228,7 @@ class WandbRun(Logger):
                     tags=self.tags,
                     config=self._config,
                     resume=None if self.offline else "allow",
-                    settings=settings,
+                    settings=self._settings(),
                 )
         except wandb.Error as error:
             host = wandb.setup().settings.base_url
@@ -233,6 +239,7 @@ class WandbRun(Logger):
                 f"logger.wandb.timeout={self.timeout} seconds; logger.wandb.offline=true writes to disk, and "
                 "`wandb sync` sends it later"
             ) from error
+        logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # wandb's own affairs
         self._run.define_metric("*", step_metric=X)
         self._first = self._run.starting_step if not self.offline else self._rows_on_disk(number)
         url = None if self.offline else self._run.url
@@ -243,10 +250,28 @@ class WandbRun(Logger):
         )
         _log.info("wandb: %s", url or f"offline; `wandb sync {self.folder}/wandb/offline-run-*` sends it")
 
+    def _settings(self) -> Any:
+        import wandb
+
+        return wandb.Settings(
+            mode="offline" if self.offline else "online",
+            console="off",  # the log is in the run's folder, and without secrets
+            silent=True,
+            save_code=False,
+            disable_git=True,  # run.json has the commit; an address may have a password
+            init_timeout=float(self.timeout),
+            finish_timeout=float(self.finish_timeout),
+            finish_timeout_raises=True,
+            x_transaction_log_flush_interval=_FLUSH,
+        )
+
     def _rows_on_disk(self, number: str) -> int:
         """How many rows of this run files of earlier parts have."""
-        parts = (self.folder / "wandb").glob(f"*run-*-{number}/run-{number}.wandb")
-        return 1 + max(map(last_step, parts), default=-1)
+        return 1 + max(map(last_step, self._files(number)), default=-1)
+
+    def _files(self, number: str) -> list[Path]:
+        """What its parts have written, the first one first."""
+        return sorted((self.folder / "wandb").glob(f"*run-*-{number}/run-{number}.wandb"))
 
     def _safely(self, act: Callable[[], None]) -> None:
         """Whatever wandb raises once a training has begun must not end it."""
@@ -255,7 +280,10 @@ class WandbRun(Logger):
         except Exception as error:
             if self.problem is None:
                 why = f"{type(error).__name__}: {error}"
-                self.problem = f"wandb has broken down ({why}) and lacks what came after"
+                self.problem = (
+                    f"wandb has broken down ({why}) and lacks what came after; `wandb sync` sends what it has "
+                    "on the disk"
+                )
                 _log.warning("%s; the run goes on without it", self.problem)
 
     def _leave(self) -> None:

@@ -72,7 +72,7 @@ class WandbViews(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Go on from the checkpoint."""
         if self._restored is not None:
-            self.logger.rows = int(self._restored["rows"])
+            self.logger.go_on_from(int(self._restored["rows"]))
             self._validations = int(self._restored["validations"])
             self._health, self._outputs = self._restored["health"], self._restored["outputs"]
             self._restored = None
@@ -150,12 +150,16 @@ class WandbViews(Callback):
         self.logger.log_row(
             lambda wandb: {
                 "parameters": count_parameters(model.net),
-                "results/table": wandb.Table(
-                    columns=["data set", "metric", "bicubic", self.net_name, "gain"], data=means
-                ),
-                "results/per_image": wandb.Table(columns=columns, data=images),
                 **_of_pictures(wandb, "test", self.logger.shown),
                 **{f"gain/{dataset}/{metric}": gain for dataset, metric, _, _, gain in means},
+            }
+        )
+        heads = ["data set", "metric", "bicubic", self.net_name, "gain"]
+        # A row of their own: online wandb asks its server about tables, which may be away.
+        self.logger.log_row(
+            lambda wandb: {
+                "results/table": wandb.Table(columns=heads, data=means),
+                "results/per_image": wandb.Table(columns=columns, data=images),
             }
         )
 

@@ -20,7 +20,6 @@ from sr_experiments.paths import conf_dir
 from sr_experiments.secret import redacted
 from sr_experiments.tasks.record import write_text
 
-_LOGGERS = "logger=[csv,wandb]"
 # Two agents may begin in the same second: the folder has the run's id.
 _FOLDER = "hydra.run.dir=runs/${now:%Y-%m-%d}/${now:%H-%M-%S}-${oc.env:WANDB_RUN_ID}"
 
@@ -99,7 +98,10 @@ def sweep_of(
         raise ValueError(
             f"method=grid takes listed values, and {endless[0]} is an interval: method=bayes or random"
         )
-    best = _tried(fixed, searched).callbacks.checkpoints
+    example = _tried(fixed, searched)
+    if "wandb" not in example.logger:
+        raise ValueError("task=wandb_sweep: wandb is to be among the loggers, as logger=[csv,wandb]")
+    best = example.callbacks.checkpoints
     given = {"name": title, "entity": entity, "run_cap": count}
     return {
         "program": "sr_experiments",
@@ -114,10 +116,14 @@ def sweep_of(
 
 def _command(fixed: Sequence[str], *, project: str, entity: str | None) -> list[str]:
     """What an agent starts; the last word stands for the values that it chose."""
-    chosen = any(text.partition("=")[0] == "logger" for text in fixed)
     where = [f"logger.wandb.project={project}", *([f"logger.wandb.entity={entity}"] if entity else [])]
     program = ["${env}", "${interpreter}", "-m", "sr_experiments"]
-    return [*program, *fixed, *([] if chosen else [_LOGGERS]), *where, _FOLDER, "${args_no_hyphens}"]
+    return [*program, *fixed, *_loggers(fixed), *where, _FOLDER, "${args_no_hyphens}"]
+
+
+def _loggers(fixed: Sequence[str]) -> list[str]:
+    """An agent waits for a run at Weights & Biases; loggers that are chosen are taken to have it."""
+    return [] if any(text.partition("=")[0] == "logger" for text in fixed) else ["logger=[csv,wandb]"]
 
 
 def _values(override: Override) -> dict[str, Any]:
@@ -163,7 +169,7 @@ def _tried(fixed: Sequence[str], searched: Sequence[Override]) -> DictConfig:
 
 
 def _checked(fixed: Sequence[str], values: dict[str, str]) -> DictConfig:
-    typed = as_hydra_takes([*fixed, _LOGGERS, *(f"{key}={text}" for key, text in values.items())])
+    typed = as_hydra_takes([*fixed, *_loggers(fixed), *(f"{key}={text}" for key, text in values.items())])
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         config = compose("config", overrides=["name=wandb_sweep", *typed])

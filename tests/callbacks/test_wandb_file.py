@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from wandb.proto.wandb_internal_pb2 import Record
 
-from sr_experiments.callbacks.wandb_file import last_step, read_records
+from sr_experiments.callbacks.wandb_file import last_step, numbers_of, read_records
 
 BLOCK = 32768
 HEADER = b":W&B" + b"\xe1\xbe\x00"
@@ -89,6 +89,19 @@ def test_the_last_row_of_a_long_file_is_found_from_its_end(tmp_path: Path) -> No
     assert last_step(path) == 199
     assert len(list(read_records(path, first=9))) <= 1, "it began in the middle"
     assert last_step(tmp_path / "absent.wandb") == -1
+
+
+def test_numbers_of_rows(tmp_path: Path) -> None:
+    record = Record()
+    record.history.step.num = 7
+    values = {"train/loss": "0.5", "batches": "14", "_runtime": "1.5", "note": '"text"'}
+    for keys, value in [*(([key], value) for key, value in values.items()), (["picture", "width"], "9")]:
+        item = record.history.item.add()
+        item.nested_key.extend(keys)
+        item.value_json = value
+    path = tmp_path / "run-x.wandb"
+    path.write_bytes(log([row(0, 3), record.SerializeToString()]))
+    assert numbers_of(path) == {0: {"x": 111}, 7: {"train/loss": 0.5, "batches": 14}}
 
 
 def test_another_file(tmp_path: Path) -> None:

@@ -147,6 +147,7 @@ def test_what_is_typed_reaches_it_whole() -> None:
             "method=grid takes listed values, and",
         ),
         (["optimizer.lr=1,-1"], {}, "optimizer.lr=-1: must be 0 or more"),
+        (["seed=1,2", "logger=[csv]"], {}, "wandb is to be among the loggers"),
         (["seed=1,2", "data.cache_dir=s3://me:secret@host/x"], {}, "data.cache_dir has a password in it"),
     ],
 )
