@@ -281,8 +281,8 @@ class WandbRun(Logger):
             if self.problem is None:
                 why = f"{type(error).__name__}: {error}"
                 self.problem = (
-                    f"wandb has broken down ({why}) and lacks what came after; `wandb sync` sends what it has "
-                    "on the disk"
+                    f"wandb has broken down ({why}) and lacks what came after; `wandb sync` sends what "
+                    "is on the disk"
                 )
                 _log.warning("%s; the run goes on without it", self.problem)
 
