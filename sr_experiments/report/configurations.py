@@ -70,6 +70,12 @@ class Configuration:
         """What the first run that says it says."""
         return next((run.record[key] for run in self.runs if run.record.get(key) is not None), None)
 
+    @property
+    def multiply_adds(self) -> float | None:
+        """For one 1280x720 output; an evaluation at several scales has several, and tells none."""
+        told = [run.record.get("multiply_adds") for run in self.runs if "scale" in run.record]
+        return next((float(value) for value in told if value is not None), None)
+
     def speed(self) -> float | None:
         """Samples a second, mean over its training runs."""
         told = [float(run.record["samples_per_second"]) for run in self.runs if _trains(run)]
@@ -154,7 +160,7 @@ def _label(found: Sequence[Configuration]) -> None:
     for name, same in by_name.items():
         keys = [key for key in differences(same) if not key.endswith("_target_")] or differences(same)
         for one in same:
-            told = [f"{_short(key)}={shown(one.config[key])}" for key in keys[:3] if key in one.config]
+            told = [f"{_short(key, keys)}={shown(one.config[key])}" for key in keys[:3] if key in one.config]
             one.label = " ".join([name, *told]) if len(same) > 1 else name
         labels = [one.label for one in same]
         for number, one in enumerate(same):
@@ -162,5 +168,8 @@ def _label(found: Sequence[Configuration]) -> None:
                 one.label += f" #{labels[: number + 1].count(labels[number])}"
 
 
-def _short(key: str) -> str:
-    return key.rpartition(".")[2]
+def _short(key: str, among: Sequence[str]) -> str:
+    """Its last word, or two where that would be another's, too."""
+    words = key.split(".")
+    alike = sum(other.split(".")[-1] == words[-1] for other in among)
+    return ".".join(words[-2:] if alike > 1 else words[-1:])

@@ -24,8 +24,7 @@ def training_figures(found: Sequence[Configuration]) -> list[str]:
     for name in sorted(names, key=lambda name: (name != "train/loss", not name.startswith("val/"), name)):
         lines: list[Curve] = []
         for number, runs in enumerate(logged):
-            line = summarise([series[name] for series in runs if name in series], number=number)
-            lines += [line] if line is not None else []
+            lines += summarise([series[name] for series in runs if name in series], number=number)
         if lines and len(drawn) < _FIGURES:
             drawn.append(curves(lines, name=name))
     return drawn

@@ -23,7 +23,7 @@ COLOURS, DASHES = 8, ("solid", (0, (4, 2)), (0, (1, 1.5)))
 _INK, _GRID = "#010203", "#040506"
 _STAND_INS = {f"#0a0b{number:02x}": f"var(--c{number})" for number in range(COLOURS)}
 _STAND_INS |= {_INK: "currentColor", _GRID: "var(--rule)"}
-_POINTS = 240  # of a curve: more can not be seen at this size
+_POINTS = 200  # of a curve: more can not be seen at this size
 _STYLE: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "sr_experiments", "font.size": 9.0}
 
 
@@ -130,14 +130,19 @@ def dashes(number: int) -> Any:
     return DASHES[number // COLOURS % len(DASHES)]
 
 
-def summarise(series: Sequence[Mapping[int, float]], *, number: int) -> Curve | None:
-    """Mean and span over seeds, at the steps that all of them logged; None if there are none."""
+def summarise(series: Sequence[Mapping[int, float]], *, number: int) -> list[Curve]:
+    """Mean and span over seeds at the steps that all of them logged.
+
+    Seeds that logged at other steps, because a clock ended them for example, are lines of their own.
+    """
     common = set(series[0]).intersection(*series[1:]) if series else set()
+    if 2 * len(common) < max((len(one) for one in series), default=0):
+        return [curve for one in series for curve in summarise([one], number=number)]
     if not common:
-        return None
+        return []
     steps = np.array(sorted(common))
     table = np.array([[one[int(step)] for step in steps] for one in series])
-    return Curve(number, steps, table.mean(axis=0), table.min(axis=0), table.max(axis=0))
+    return [Curve(number, steps, table.mean(axis=0), table.min(axis=0), table.max(axis=0))]
 
 
 def _stride(line: Curve) -> int:
@@ -172,6 +177,7 @@ def _svg(figure: Figure, description: str) -> str:
         svg = svg.replace(stand_in, colour)
     svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", svg)
+    svg = re.sub(r"(\.\d\d)\d+", r"\1", svg)  # a hundredth of a point can not be seen
     svg = re.sub(r" font-family: [^;\"]*;", "", svg)
     words = description.replace("&", "&amp;").replace("<", "&lt;")
     head = rf'<svg viewBox="\1" role="img"><title>{words}</title>'

@@ -127,7 +127,7 @@ def _ours(board: Board, row: Row, published: Mapping[str, Published], keys: Sequ
     cells += [_metric(row, name) for name in board.metrics]
     if published:
         cells += _beside(board, means, published.get(one.name))
-    facts = [one.fact("parameters"), one.fact("multiply_adds"), one.speed()]
+    facts = [one.fact("parameters"), one.multiply_adds, one.speed()]
     cells += [Cell(count(value), value) for value in facts]
     told = [shown(one.config.get(key, ABSENT)) for key in keys]
     cells += [Cell(text, _number_or_text(text)) for text in told[:_COLUMNS]]

@@ -124,7 +124,7 @@ def _costs(table: Table, number_of: Mapping[int, int]) -> Markup | None:
     for line in table.lines:
         if line.row is None or id(line.row.configuration) not in number_of:
             continue
-        cost, quality = line.row.configuration.fact("multiply_adds"), line.cells[place].order
+        cost, quality = line.row.configuration.multiply_adds, line.cells[place].order
         if cost and isinstance(quality, float):
             points.append((number_of[id(line.row.configuration)], float(cost), quality))
     if len({cost for _, cost, _ in points}) < 2:

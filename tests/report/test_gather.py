@@ -69,6 +69,14 @@ def test_the_precision_that_was_used_counts_and_not_the_one_asked_for(tmp_path: 
     assert sorted(labels) == ["espcn precision=32-true", "espcn precision=bf16-mixed"]
 
 
+def test_labels_name_the_part_where_a_word_alone_would_not_do(tmp_path: Path) -> None:
+    for term in ("l1", "mse"):
+        terms = {term: {"weight": 1.0, "loss": {"_target_": f"sr_experiments.losses.pixel.{term}"}}}
+        make_run(tmp_path / term, VALUES, config={"loss": {"terms": terms}})
+    labels = [row.configuration.label for row in only(gather([str(tmp_path)])).rows]
+    assert labels == ["espcn l1.weight=1", "espcn mse.weight=1"]
+
+
 def test_the_same_seed_again_is_no_second_seed(tmp_path: Path) -> None:
     make_run(tmp_path / "new", [33.0, 33.0, 33.0], started="2026-02-01T00:00:00+0000")
     make_run(tmp_path / "old", VALUES, started="2026-01-01T00:00:00+0000")

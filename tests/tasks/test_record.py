@@ -80,3 +80,9 @@ def test_git_state(tmp_path: Path) -> None:
     assert not state["dirty"]
     (tmp_path / "new").write_text("x", encoding="utf-8")
     assert git_state(tmp_path) == {"commit": state["commit"], "dirty": True}
+
+
+def test_others_may_read_what_they_may_read_of_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    write_json(tmp_path / "a.json", {})
+    assert (tmp_path / "a.json").stat().st_mode == (tmp_path / "plain").stat().st_mode
