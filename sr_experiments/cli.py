@@ -96,7 +96,8 @@ def main() -> None:
     try:
         _app()
     except KeyboardInterrupt as interrupt:
-        _say(f"interrupted: {interrupt}" if str(interrupt) else "interrupted")
+        if is_first():  # all stop at the same step, or are ended with it
+            print(f"interrupted: {interrupt}" if str(interrupt) else "interrupted", file=sys.stderr)
         sys.exit(130)
     except SweepEnded as end:
         for message in end.messages:

@@ -14,6 +14,7 @@ import pytest
 
 from sr_experiments.ranks import is_first, started
 from tests.conftest import ROOT
+from tests.tasks.nursery import wait_for
 from tests.tasks.runs import photographs
 
 TOY = [
@@ -99,6 +100,24 @@ def test_a_mistake_is_told_once(arguments: list[str], error: str, tmp_path: Path
         said = told(process, code=1)  # torchrun's
     assert said.count("error: ") == said.count(f"error: {error}") == 1
     assert "Signal 15" in said or "exitcode  : 2" in said
+
+
+@pytest.mark.slow
+def test_torchrun_is_stopped_and_continues(tmp_path: Path) -> None:
+    """Every process finds the run's folder and its checkpoint by itself, and one of them speaks."""
+    photographs(tmp_path / "photographs")
+    long = [*TOY, "trainer.devices=2", "data.steps_per_epoch=60", "trainer.max_epochs=4", "run=kept"]
+    with typed(tmp_path, *TORCHRUN, *long) as process:
+        wait_for((tmp_path / "kept" / "checkpoints" / "last.ckpt").is_file, seconds=240)
+        process.terminate()
+        said = told(process, code=1)
+    assert said.count("interrupted: continue with: python -m sr_experiments run=") == 1
+    with typed(tmp_path, *TORCHRUN, *long) as process:
+        said = told(process, code=0)
+    assert said.count("continuing after ") == said.count("┃ data set ┃") == 1
+    record = json.loads((tmp_path / "kept" / "run.json").read_text(encoding="utf-8"))
+    assert (record["status"], record["batches"]) == ("finished", 240)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "photographs"]
 
 
 @pytest.mark.slow
