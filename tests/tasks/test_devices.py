@@ -103,7 +103,7 @@ def tensors(checkpoint: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor
 
 
 def apart(one: Path, other: Path) -> float:
-    """The largest distance between two runs' last states."""
+    """The largest distance between two runs' last states, in parts of a tensor's largest value above one."""
     kept = ("state_dict", "optimizer_states")
     first, second = (
         dict(tensors([torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)[key] for key in kept]))
@@ -111,7 +111,8 @@ def apart(one: Path, other: Path) -> float:
     )
     assert first.keys() == second.keys()
     assert any("optimizer" in key or "/1/" in key for key in first)
-    return max(float((first[key].double() - second[key].double()).abs().max()) for key in first)
+    distances = {key: (first[key].double() - second[key].double()).abs().max() for key in first}
+    return max(float(distances[key] / first[key].double().abs().max().clamp_min(1)) for key in first)
 
 
 def samples(folder: Path, *, ranks: int, batch: int) -> list[list[Any]]:
