@@ -59,6 +59,7 @@ def test_an_installed_wheel_brings_its_configs(wheel: Path, tmp_path: Path) -> N
     assert "sr_experiments/conf/config.yaml" in names
     assert "sr_experiments/conf/model/rcan.yaml" in names
     assert "sr_experiments/py.typed" in names
+    assert "hydra_plugins/sr_experiments_sweeps.py" in names
     templates = ROOT / "sr_experiments" / "report" / "templates"
     assert {f"sr_experiments/report/templates/{path.name}" for path in templates.iterdir()} <= set(names)
     assert not [name for name in names if name.startswith(("tests/", "conf/", "data/"))]

@@ -50,6 +50,7 @@ class Book:
     jobs: list[Job] = field(default_factory=list)
     more: dict[str, Any] = field(default_factory=dict)
     _known: dict[tuple[str, ...], Job] = field(default_factory=dict)
+    _common: tuple[int, set[str]] = field(default_factory=lambda: (0, set()))
     _started: str = ""
     _written: float = 0.0  # by this process; monotonic
 
@@ -66,6 +67,12 @@ class Book:
     def _keep(self, job: Job) -> None:
         self.jobs.append(job)
         self._known[job.overrides] = job
+
+    def common(self) -> set[str]:
+        """Arguments that all runs have."""
+        if self._common[0] != len(self.jobs):
+            self._common = (len(self.jobs), set.intersection(*(set(job.overrides) for job in self.jobs)))
+        return self._common[1]
 
     def path(self, job: Job) -> Path:
         """The folder of a job."""

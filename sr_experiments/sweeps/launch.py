@@ -212,5 +212,5 @@ def clear(folder: Path) -> None:
 
 def described(book: Book, job: Job) -> str:
     """What tells a job from the others of its sweep."""
-    common = set.intersection(*(set(other.overrides) for other in book.jobs))
+    common = book.common()
     return " ".join(entry for entry in job.overrides if entry not in common) or "alone"

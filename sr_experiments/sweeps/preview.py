@@ -45,8 +45,14 @@ class Planned:
     source: str
 
 
-def show(setting: Setting, combinations: Sequence[Sequence[str]], *, measure: bool) -> None:
+def show(setting: Setting, combinations: Sequence[Sequence[str]], *, measure: bool, times: int = 1) -> None:
     """Print the runs and the time they would take; nothing is written.
+
+    Args:
+        setting: Hydra's.
+        combinations: Arguments of the runs.
+        measure: Whether to take a few steps of each configuration.
+        times: How many runs there would be like each of them.
 
     Raises:
         HydraException: If one can not be composed.
@@ -73,7 +79,7 @@ def show(setting: Setting, combinations: Sequence[Sequence[str]], *, measure: bo
     console.print(table)
     if len(planned) > _SHOWN:
         console.print(f"and {len(planned) - _SHOWN} more", style="dim")
-    print(total(planned, at_once=slots.at_once(setting.config)))
+    print(total(planned * times, at_once=slots.at_once(setting.config)))
     mistakes: dict[str, list[int]] = {}
     for number, one in enumerate(planned):
         if one.status == "mistake":
@@ -223,6 +229,8 @@ def told(seconds: float | None) -> str:
     """A time as one reads it."""
     if seconds is None:
         return "unknown"
+    if seconds < 1:
+        return "< 1 s"
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

@@ -169,8 +169,8 @@ def search(
     if preview is not None:
         from sr_experiments.sweeps.preview import show
 
-        print(f"{options.trials} runs, proposed over {', '.join(space.described())}; one without these:")
-        show(setting, [space.fixed], measure=preview == "measure")
+        print(f"{options.trials} runs, proposed over {', '.join(space.described())}; one as conf/ has it:")
+        show(setting, [space.fixed], measure=preview == "measure", times=options.trials)
         return
     with kept(setting.folder) as book:
         study = trials.open_study(book.folder, maximize=maximize)

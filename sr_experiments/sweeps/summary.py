@@ -49,6 +49,7 @@ def ending(book: Book, jobs: Sequence[Job], trouble: Exception | None) -> None:
         code = 130
     if trouble is not None:
         said = user_message(trouble)
+        code = code if said else 1
         messages.append(f"the launcher stopped: {said or f'{type(trouble).__name__}: {trouble}'}")
     raise SweepEnded(messages, code=code, advice=completion(book.folder))
 
@@ -72,7 +73,7 @@ def _told(book: Book, message: str, jobs: Sequence[Job]) -> str:
 
 def rows(book: Book) -> list[dict[str, Any]]:
     """Per configuration, over its seeds: how many runs, and of each metric mean and standard deviation."""
-    common = set.intersection(*(set(job.overrides) for job in book.jobs))
+    common = book.common()
     groups: dict[tuple[str, ...], list[State]] = {}
     for job in book.jobs:
         own = tuple(o for o in job.overrides if o not in common and not o.startswith("seed="))

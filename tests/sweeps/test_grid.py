@@ -143,3 +143,25 @@ def test_a_launcher_that_is_not_installed(
 
     told = 'hydra/launcher=joblib needs a package that is not installed: pip install "sr-experiments[sweeps]"'
     assert _unknown_choice("hydra/launcher/joblib", "hydra/launcher", ["basic"]) == told
+
+
+def test_a_launcher_that_breaks(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As joblib's does when the system ends one of its workers."""
+    from hydra.core.plugins import Plugins
+
+    class Broken:
+        def launch(self, *_: object, **__: object) -> None:
+            raise RuntimeError("a worker is gone")
+
+    monkeypatch.setattr(Plugins, "instantiate_launcher", lambda *_, **__: Broken())
+    assert typed(monkeypatch, f"-m run=s {SHORT} seed=1,2") == 1
+    said = capsys.readouterr()
+    assert "error: the launcher stopped: RuntimeError: a worker is gone" in said.err
+    assert said.out.endswith("complete the sweep with: python -m sr_experiments run=s\n")
+    assert statuses(desk / "s") == ["waiting", "waiting"]
+    monkeypatch.undo()
+    monkeypatch.chdir(desk)
+    assert typed(monkeypatch, "run=s") == 0
+    assert statuses(desk / "s") == ["finished", "finished"]

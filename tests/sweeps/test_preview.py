@@ -68,6 +68,16 @@ def test_measured_here_and_now(
     assert not (desk / "s").exists()
 
 
+def test_a_search_is_as_many_runs_as_it_has(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert typed(monkeypatch, f"sweep=optuna trials=7 --dry-run run=s {SHORT}") == 0
+    printed = capsys.readouterr().out
+    assert "7 runs, proposed over optimizer.lr=tag(log,interval(1e-5,1e-2));" in printed
+    assert "to do: 7 of 7 runs, time unknown" in printed
+    assert not (desk / "s").exists()
+
+
 def test_the_estimate_is_steps_and_validations() -> None:
     config = OmegaConf.create(
         {"data": {"steps_per_epoch": 100}, "trainer": {"max_epochs": 10, "check_val_every_n_epoch": 3}}
@@ -89,8 +99,9 @@ def test_the_sum_tells_what_is_not_known() -> None:
     assert total(runs[:1], at_once=2) == (
         "to do: 1 of 1 runs, 1 min one after the other; 30 s if 2 at once do not slow one another down"
     )
-    assert [told(seconds) for seconds in (None, 59.4, 3600, 90061)] == [
+    assert [told(seconds) for seconds in (None, 0.3, 59.4, 3600, 90061)] == [
         "unknown",
+        "< 1 s",
         "59 s",
         "1 h 00 min",
         "1 d 1 h",
