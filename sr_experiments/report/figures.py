@@ -23,7 +23,7 @@ COLOURS, DASHES = 8, ("solid", (0, (4, 2)), (0, (1, 1.5)))
 _INK, _GRID = "#010203", "#040506"
 _STAND_INS = {f"#0a0b{number:02x}": f"var(--c{number})" for number in range(COLOURS)}
 _STAND_INS |= {_INK: "currentColor", _GRID: "var(--rule)"}
-_POINTS = 200  # of a curve: more can not be seen at this size
+_POINTS = 150  # of a curve: more can not be seen at this size
 _STYLE: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "sr_experiments", "font.size": 9.0}
 
 
