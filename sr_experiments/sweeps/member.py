@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from sr_experiments.continuing import TRAINS
 from sr_experiments.ranks import is_first
-from sr_experiments.secret import redacted
+from sr_experiments.secret import redacted, redacted_all
 from sr_experiments.sweeps import slots
 from sr_experiments.sweeps.state import OUTCOME, state_of
 
@@ -80,7 +80,8 @@ def run_apart(config: DictConfig, folder: Path) -> None:
     from sr_experiments.tasks.record import write_text
 
     if not (folder / "config.yaml").is_file():
-        write_text(folder / "config.yaml", redacted(OmegaConf.to_yaml(config, resolve=True)))
+        plain = redacted_all(OmegaConf.to_container(config, resolve=True))
+        write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
     secrets = [entry for entry in HydraConfig.get().overrides.task if redacted(str(entry)) != str(entry)]
     command = [sys.executable, "-m", "sr_experiments", f"run={folder}", *map(str, secrets)]
     if slots.AT_ONCE not in os.environ:
@@ -110,12 +111,20 @@ def _wait(command: list[str], folder: Path, share: dict[str, str], where: str) -
             start_new_session=True,
         )
         code = _attended(process, lambda: os.getppid() != parent or (folder.parent / slots.STOP).exists())
+    _without_secrets(folder / PRINTED)
     if code and not (folder / OUTCOME).is_file():
         _speak_for(code, folder)
     if os.getppid() != parent:
         os._exit(1)  # nobody waits for this worker any more
     status = state_of(folder).status if code == 0 else f"{_named(code)} (see {folder.name}/{PRINTED})"
     print(f"{label}: {status} after {time.monotonic() - started:.0f} s", flush=True)
+
+
+def _without_secrets(path: Path) -> None:
+    """What was meant for a terminal is in a file now."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if redacted(text) != text:
+        path.write_text(redacted(text), encoding="utf-8")
 
 
 def _attended(process: "subprocess.Popen[bytes]", over: Callable[[], bool]) -> int:

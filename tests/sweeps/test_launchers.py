@@ -23,9 +23,11 @@ LAUNCHERS = {
 
 
 @contextmanager
-def started(folder: Path, line: str) -> Iterator["subprocess.Popen[str]"]:
+def started(folder: Path, line: str, **more: str) -> Iterator["subprocess.Popen[str]"]:
     """The program; nothing of it is left afterwards."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+    environment = (
+        os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"} | more
+    )
     with (folder / "log.txt").open("a") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "sr_experiments", *words(line)],
@@ -66,8 +68,8 @@ def wait_for(what: Callable[[], bool], process: "subprocess.Popen[str]", seconds
         time.sleep(0.1)
 
 
-def run(folder: Path, line: str) -> int:
-    with started(folder, line) as process:
+def run(folder: Path, line: str, **more: str) -> int:
+    with started(folder, line, **more) as process:
         return process.wait(timeout=400)
 
 
@@ -77,7 +79,9 @@ linux = pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are fou
 @linux
 def test_a_mistake_of_one_run_and_a_process_for_the_other(desk: Path) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
-    assert run(desk, f"-m run=s {LAUNCHERS['joblib']} {SHORT} scale=2,0") == 2
+    line = f"-m run=s {LAUNCHERS['joblib']} {SHORT} scale=2,0 name=hush-hush"
+    subdir = "'hydra.sweep.subdir=${hydra:job.num}-espcn'"
+    assert run(desk, f"{line} {subdir}", MY_TOKEN="hush-hush") == 2
     assert statuses(desk / "s") == ["finished", "failed"]
     said = (desk / "log.txt").read_text(encoding="utf-8")
     assert said.count("error: ") == 1
@@ -87,6 +91,8 @@ def test_a_mistake_of_one_run_and_a_process_for_the_other(desk: Path) -> None:
     assert "epoch 1/1" in (desk / "s" / "0-espcn" / "printed.txt").read_text(encoding="utf-8")
     assert "epoch 1/1" not in said, "runs at the same time do not print through one another"
     assert trainers(desk) == {}
+    for path in (desk / "s").rglob("*"):
+        assert not path.is_file() or b"hush-hush" not in path.read_bytes(), path
 
 
 @linux
