@@ -132,6 +132,17 @@ def image_size(path: Path) -> tuple[int, int]:
     return height, width
 
 
+def _what(path: Path) -> str:
+    """A file that is no image: what people have in its place, by its first bytes."""
+    with path.open("rb") as stream:
+        begin = stream.read(64).lstrip().lower()
+    if begin.startswith(b"version https://git-lfs"):
+        return "a pointer of Git LFS to an image that was not fetched; git lfs pull fetches it"
+    if begin.startswith((b"<!doctype html", b"<html")):
+        return "a web page, saved under the name of an image; download the image again"
+    return "no PNG, JPEG, BMP, WebP or TIFF, or its header is broken"
+
+
 @contextlib.contextmanager
 def _explained(path: Path) -> Iterator[None]:
     """Turn whatever reading raises into one error that names the file."""
@@ -150,9 +161,7 @@ def _explained(path: Path) -> Iterator[None]:
             "trust it"
         ) from error
     except UnidentifiedImageError as error:
-        raise ValueError(
-            f"cannot read the image {path}: it is no PNG, JPEG, BMP, WebP or TIFF, or its header is broken"
-        ) from error
+        raise ValueError(f"cannot read the image {path}: it is {_what(path)}") from error
     except DECODER_ERRORS as error:
         told = getattr(error, "strerror", None)  # by the system
         if told or type(error) in (ValueError, MemoryError):  # ours say themselves what is to be done

@@ -99,8 +99,15 @@ def _read(path: Path, sample: int | None) -> Asked:
         positions = [int(entry["position"]) for entry in content["samples"]]
         values: list[dict[str, Value]] = [dict(entry["values"]) for entry in content["samples"]]
         images = [str(entry["image"]) for entry in content["samples"]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is no {VALUES} of task=degrade: {error!r}") from error
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise ValueError(
+            f"{path} is no {VALUES} of task=degrade: {where} is no JSON ({error.msg})"
+        ) from error
+    except KeyError as error:
+        raise ValueError(f"{path} is no {VALUES} of task=degrade: it has no {error.args[0]!r}") from error
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} is no {VALUES} of task=degrade: {error}") from error
     if sample is None:
         return Asked(seed, positions, values, images)
     if not 0 <= sample < len(positions):

@@ -48,6 +48,21 @@ IMAGES: dict[str, Mistake] = {
         "cannot read the image p/9.png: it is no PNG, JPEG, BMP, WebP or TIFF, or its header is broken",
         given=several(pictures("p"), file("p/9.png", "hello")),
     ),
+    "a picture that is a web page": Mistake(
+        TRAIN.replace("photos", "p"),
+        "cannot read the image p/9.png: it is a web page, saved under the name of an image; download the "
+        "image again",
+        given=several(pictures("p"), file("p/9.png", "\n<!DOCTYPE html>\n<html></html>\n")),
+    ),
+    "a picture that Git LFS has": Mistake(
+        TRAIN.replace("photos", "p"),
+        "cannot read the image p/9.png: it is a pointer of Git LFS to an image that was not fetched; git "
+        "lfs pull fetches it",
+        given=several(
+            pictures("p"),
+            file("p/9.png", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"),
+        ),
+    ),
     "a picture without content": Mistake(
         TRAIN.replace("photos", "p"),
         "cannot read the image p/9.png: the file is empty",

@@ -114,13 +114,12 @@ OUTPUTS: dict[str, Mistake] = {
     ),
     "values that are none": Mistake(
         f"{DEGRADE} values=v.json",
-        "v.json is no samples.json of task=degrade: JSONDecodeError('Expecting value: line 1 "
-        "column 1 (char 0)')",
+        "v.json is no samples.json of task=degrade: line 1, column 1 is no JSON (Expecting value)",
         given=file("v.json", "hello"),
     ),
     "values of something else": Mistake(
         f"{DEGRADE} values=v.json",
-        "v.json is no samples.json of task=degrade: KeyError('seed')",
+        "v.json is no samples.json of task=degrade: it has no 'seed'",
         given=file("v.json", '{"a": 1}'),
     ),
     "a value that nothing has": Mistake(
