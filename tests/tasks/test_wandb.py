@@ -231,7 +231,7 @@ def test_several_devices_are_one_run(start: Start) -> None:
     assert {row["batches"]: row["samples"] for row in part.rows.values()} == {2: 8, 4: 16}
 
 
-@pytest.mark.parametrize("how", ["killed", "asked to stop"])
+@pytest.mark.parametrize("how", ["killed", pytest.param("asked to stop", marks=pytest.mark.slow)])
 def test_a_run_that_continues_is_the_same_run(start: Start, how: str) -> None:
     """Each row once, and none is missing."""
     name = how.replace(" ", "-")
