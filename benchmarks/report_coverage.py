@@ -4,11 +4,13 @@ python benchmarks/report_coverage.py; it takes about two minutes on one core. Re
 docs/decisions/0017-statistics-of-a-report.md.
 """
 
+import argparse
+
 import numpy as np
 
 from sr_experiments.report.statistics import Arena
 
-REPEATS, DRAWS = 1000, 2000
+DRAWS = 2000
 SEEDS_SPREAD, IMAGES_SPREAD, REST = 0.05, 0.10, 0.05  # dB: of a net's level, of a net on an image, of both
 
 
@@ -35,12 +37,15 @@ def resampled(random: np.random.Generator, a: np.ndarray, b: np.ndarray) -> tupl
 
 def main() -> None:
     """Print a line per number of seeds and images."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=1000)
+    repeats = parser.parse_args().repeats
     random = np.random.default_rng(1)
     print("seeds  images  covers: ours  resampled seeds  images alone   'better' or 'worse' though equal")
     for seeds in (2, 3, 5):
         for images in (14, 100):
             held, false = np.zeros(3), 0
-            for _ in range(REPEATS):
+            for _ in range(repeats):
                 a, b = (made(random, seeds=seeds, images=images) for _ in range(2))
                 arena = Arena(images, draws=DRAWS)
                 found = arena.compare(arena.enter(a), arena.enter(b))
@@ -51,8 +56,8 @@ def main() -> None:
                 ends = [(found.low, found.high), plain, (alone.low, alone.high)]
                 held += [low <= 0 <= high for low, high in ends]
                 false += found.verdict != "not distinguishable"
-            shares = "  ".join(f"{share:>13.1%}" for share in held / REPEATS)
-            print(f"{seeds:>5}  {images:>6}  {shares}   {false / REPEATS:.1%}", flush=True)
+            shares = "  ".join(f"{share:>13.1%}" for share in held / repeats)
+            print(f"{seeds:>5}  {images:>6}  {shares}   {false / repeats:.1%}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The scripts in benchmarks/ run and print what they promise. How fast anything is, is not asserted."""
 
+import re
 import subprocess
 import sys
 
@@ -31,6 +32,12 @@ def test_resize_prints_a_ratio_for_every_job() -> None:
     for row in cells[2:]:
         ours, theirs, ratio = map(float, row[3:])
         assert min(ours, theirs, ratio) > 0
+
+
+def test_report_says_how_long_a_page_takes() -> None:
+    done = run("--runs", "6", "--images", "6", script="report")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^6 runs of 6 images: \d+\.\d s, page of \d\.\d MB$", done.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from sr_experiments.report.runs import Run
@@ -148,6 +149,7 @@ def _flat(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield prefix, node
 
 
+@lru_cache(maxsize=10_000)
 def _aside(key: str) -> bool:
     return any(key == aside or key.startswith(f"{aside}.") for aside in _ASIDE)
 
