@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -56,9 +57,9 @@ class Board:
         parts += [self.place.degradation] if self.place.degradation else []
         return ", ".join(parts) + (f" ({self.number})" if self.number > 1 else "")
 
-    @property
+    @cached_property
     def metrics(self) -> list[str]:
-        """Of which there is a number, PSNR first."""
+        """Of which there is a number, PSNR first; to be asked for once all rows are there."""
         return list(dict.fromkeys(name for row in self.rows for one in row.measured for name in one.values))
 
     @property
