@@ -27,7 +27,7 @@ from sr_experiments.models.inference import Inference
 from sr_experiments.nets.base import SRNet
 from sr_experiments.ranks import is_first
 from sr_experiments.rebuild import build_net, start_from
-from sr_experiments.secret import redacted, redacted_all
+from sr_experiments.secret import redacted_all
 from sr_experiments.sweeps.member import sweep_name
 from sr_experiments.sweeps.trials import Pruned, of_a_search, reporter
 
@@ -51,7 +51,8 @@ def build_model(config: DictConfig) -> SRModel:
     metrics = {name: instantiate(node) for name, node in config.metric.items()}
     model = cast(SRModel, instantiate(config.model)(net, metrics=metrics, **parts))
     model.seed = int(config.seed)
-    model.config_text = redacted(OmegaConf.to_yaml(config, resolve=True))
+    resolved = OmegaConf.to_container(config, resolve=True)
+    model.config_text = OmegaConf.to_yaml(OmegaConf.create(redacted_all(resolved)))
     return model
 
 

@@ -9,7 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-HIDDEN = "***"
+HIDDEN = "<hidden>"
+"""In their place; YAML takes it for a word, which it does not take asterisks for."""
 _NAMES = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS)$", re.IGNORECASE)
 _SHORTEST = 8  # a shorter value, such as "1" or "true", is no secret and may stand anywhere
 _ADDRESS = re.compile(r"(?<=://)[^/@\s:]+:[^/@\s]+(?=@)")

@@ -157,7 +157,7 @@ SWEEPS: dict[str, Mistake] = {
     "a password that is not written down": Mistake(
         "run=s",
         "run=s: a password was left out of sweep.json; type the whole command again, with -m",
-        given=file("s/sweep.json", '{"arguments": ["data.train.url=https://***@x"], "jobs": []}'),
+        given=file("s/sweep.json", '{"arguments": ["data.train.url=https://<hidden>@x"], "jobs": []}'),
     ),
     "two words for the same": Mistake(
         f"-m run=s hydra.sweep.dir=t {TRAIN}",

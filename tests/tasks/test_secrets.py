@@ -4,10 +4,13 @@ import logging
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
+from sr_experiments.build import build_model
 from sr_experiments.secret import HIDDEN, redacted, redacted_all, watch_logs
 from tests.tasks.nursery import nursery
 from tests.tasks.runs import photographs
+from tests.test_conf import composed
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
 PASSWORD = "correct-horse"
@@ -39,6 +42,16 @@ def test_inside_what_loggers_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
         "a": [HIDDEN, 1, None],
         "b": {"c": f"x{HIDDEN}"},
     }
+
+
+@pytest.mark.parametrize("secret", [PASSWORD, 'it\'s "so": #8\n', "12345678", "schlüssel-wörter"])
+def test_a_config_without_them_can_be_read(secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asterisks alone are no YAML, and of a value that YAML must quote nothing was found in its text."""
+    monkeypatch.setenv("MY_SECRET", secret)
+    config = composed("model=espcn", "data=folder", "data.root=x", "trainer=cpu")
+    config.data.name = secret
+    text = build_model(config).config_text
+    assert OmegaConf.create(text).data.name == HIDDEN
 
 
 def test_what_is_logged(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
