@@ -13,8 +13,8 @@ WORDS: dict[str, Mistake] = {
     ),
     "a task": Mistake(
         "task=trian",
-        "task=trian: no such choice. Did you mean 'train'? task has: degrade, evaluate, export, "
-        "prepare, report, train.",
+        "task=trian: no such choice. Did you mean 'train'? task has: dashboard, degrade, evaluate, "
+        "export, prepare, report, train, wandb_sweep.",
     ),
     "a benchmark": Mistake(
         "benchmark=set15",
