@@ -130,7 +130,7 @@ for way in range(1, 9):
 TOLD_BY_HEADERS: dict[str, Odd] = {
     "empty.png": content(b"", "the file is empty"),
     "link.png": link("nowhere", "there is no image .* it is a link to nowhere, which is not there"),
-    "a web page.jpg": content(b"<html>404</html>", BROKEN),
+    "a web page.jpg": content(b"<html>404</html>", "it is a web page"),
     "a GIF.png": pillow(RGBA[:, :, 0], BROKEN, format="GIF"),
     "a PPM.png": pillow(RGB, BROKEN, format="PPM"),
     "animation.png": pillow(RGBA, ANIMATED, **SECOND),
