@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -116,9 +117,9 @@ class Draw:
         """64 random bits each: (B, *shape) int64, so half of them negative."""
         # Output number `position` of the stream `key` is where the sample's own stream starts.
         key = _mix_int(self._key ^ name_key(name))
-        start = _mix(self.positions * _signed(GOLDEN) + _signed(key))
-        count = torch.arange(1, math.prod(shape) + 1, device=self.positions.device)
-        return _mix(start[:, None] + count * _signed(GOLDEN)).reshape(len(start), *shape)
+        each = math.prod(shape)
+        bits = (_words_here if self.positions.is_cpu else _words)(self.positions, key, each)
+        return bits.reshape(len(self.positions), *shape)
 
     def within(self, name: str, limits: tuple[float, float]) -> Tensor:
         """(B,) float32, uniform from one end to the other, and written down."""
@@ -185,8 +186,34 @@ def _mix_int(value: int) -> int:
     return value ^ (value >> LAST_SHIFT)
 
 
+def _words_here(positions: Tensor, key: int, each: int) -> Tensor:
+    """(B, each) int64 on the CPU: for a few numbers numpy is quicker, and keeps the interpreter.
+
+    Threads that read batches would else hand it to one another at every step.
+    """
+    start = positions.numpy().view(np.uint64) * np.uint64(GOLDEN) + np.uint64(key)
+    start = _mixed(start)
+    count = np.arange(1, each + 1, dtype=np.uint64) * np.uint64(GOLDEN)
+    return torch.from_numpy(_mixed(start[:, None] + count).view(np.int64))
+
+
+def _mixed(value: np.ndarray) -> np.ndarray:
+    """SplitMix64's output function on (...) uint64."""
+    for shift, factor in ROUNDS:
+        value = (value ^ (value >> np.uint64(shift))) * np.uint64(factor)
+    mixed: np.ndarray = value ^ (value >> np.uint64(LAST_SHIFT))
+    return mixed
+
+
+def _words(positions: Tensor, key: int, each: int) -> Tensor:
+    """(B, each) int64, where the positions are."""
+    start = _mix(positions * _signed(GOLDEN) + _signed(key))
+    count = torch.arange(1, each + 1, device=positions.device)
+    return _mix(start[:, None] + count * _signed(GOLDEN))
+
+
 def _mix(value: Tensor) -> Tensor:
-    """The same, element by element."""
+    """SplitMix64's output function on int64."""
     for shift, factor in ROUNDS:
         value = (value ^ _shift(value, shift)) * _signed(factor)
     return value ^ _shift(value, LAST_SHIFT)

@@ -1,5 +1,6 @@
 """The rule for randomness: its bits, its distributions, and what they depend on."""
 
+import math
 import subprocess
 import sys
 
@@ -8,7 +9,7 @@ import torch
 from scipy import special, stats
 from torch import Tensor
 
-from sr_experiments.imaging.random import Draw, _mix, _signed, name_key, name_position
+from sr_experiments.imaging.random import Draw, _mix, _signed, _words, _words_here, name_key, name_position
 
 MANY = torch.arange(20000)
 EXPECTED_BITS = [-2612035826361697361, -2548889570430233879, -6870393404135905147]
@@ -149,3 +150,15 @@ def test_neighbouring_seeds_share_no_sample() -> None:
 def test_huge_seeds_are_seeds() -> None:
     assert not torch.equal(Draw(2**63 + 1, MANY).bits("a"), Draw(1, MANY).bits("a"))
     assert torch.equal(Draw(2**64 + 1, MANY).bits("a"), Draw(1, MANY).bits("a"))
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 5), (0,)])
+def test_numpy_and_torch_give_the_same_bits(shape: tuple[int, ...]) -> None:
+    """On the CPU numpy computes them, elsewhere torch: a run must not depend on its device for that."""
+    positions = torch.tensor([0, 1, -1, 2**62, -(2**63), 2**63 - 1, 12345])
+    key = 2**64 - 3
+    each = math.prod(shape)
+    assert torch.equal(_words_here(positions, key, each), _words(positions, key, each))
+    here = Draw(-5, positions).bits("x", shape)
+    assert here.shape == (7, *shape)
+    assert here.dtype == torch.int64
