@@ -86,11 +86,12 @@ class Augmentation:
             draw.integers(f"flip {axis}", 0, 2) if self.flip else none for axis in ("horizontal", "vertical")
         )
         quarters = draw.integers("quarter turns", 0, 4) if self.rotate else none
-        horizontal = draw.decided("mirrored", horizontal == 1).long()
-        vertical = draw.decided("upside down", vertical == 1).long()
+        horizontal = draw.decided("mirrored", horizontal == 1)
+        vertical = draw.decided("upside down", vertical == 1)
         quarters = draw.decided("quarter turns", quarters, within=(0, 3))
         # Two quarters are both mirrors, and change places with whatever was before.
-        return torch.stack((horizontal ^ (quarters >> 1), vertical ^ (quarters >> 1), quarters & 1), dim=1)
+        half = quarters >> 1
+        return torch.stack((horizontal ^ half, vertical ^ half, quarters & 1), dim=1)
 
     def channel_orders(self, draw: Draw) -> Tensor | None:
         """(B, 3) which channel comes first, second, third; None where they stay."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -44,12 +45,12 @@ class Order:
 
     def images_at(self, positions: Tensor) -> Tensor:
         """(B,) numbers of the images at (B,) positions."""
-        passes, slots = positions // self.count, positions % self.count
-        images = torch.empty_like(positions)
+        passes, slots = np.divmod(positions.numpy(), self.count)
+        images = np.empty_like(slots)
         for number in set(passes.tolist()):
             mine = passes == number
-            images[mine] = self._pass(number)[slots[mine]]
-        return images
+            images[mine] = self._pass(number).numpy()[slots[mine]]
+        return torch.from_numpy(images)
 
     def _make_pass(self, number: int) -> Tensor:
         """The order of the images in a pass."""

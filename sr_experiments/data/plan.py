@@ -73,7 +73,7 @@ class Plan:
             draw.decided(name, draw.integers(name, 0, room[:, axis] - sides + 1))
             for axis, name in enumerate(("top", "left"))
         )
-        last = torch.stack((tops, lefts), dim=1) + sides[:, None]
-        if bool((torch.stack((tops, lefts), dim=1) < 0).any() or (last > room).any()):
+        first = torch.stack((tops, lefts), dim=1).numpy()
+        if (first < 0).any() or (first + sides.numpy()[:, None] > room.numpy()).any():
             raise ValueError("a prescribed crop does not lie in its image")
         return images, tops, lefts, sides

@@ -104,10 +104,10 @@ class Store(Sequence[Pair]):
         }
 
     def _crops(self, table: "_Table", windows: Windows) -> Tensor:
-        kinds = table.kinds[windows.images]
+        kinds = table.kinds[windows.images.numpy()]
         parts = []
         for kind in sorted(set(kinds.tolist())):
-            rows = torch.nonzero(kinds == kind).flatten()
+            rows = torch.from_numpy(np.flatnonzero(kinds == kind))
             mine = windows if len(rows) == len(windows) else windows.of(rows)
             parts.append((rows, self._crops_of_kind(table, mine, table.names[kind])))
         return in_order(parts)
@@ -115,26 +115,27 @@ class Store(Sequence[Pair]):
     def _crops_of_kind(self, table: "_Table", windows: Windows, dtype: str) -> Tensor:
         side, channels = windows.largest, table.channels
         per_pixel = channels * np.dtype(dtype).itemsize
-        last = table.heights[windows.images] - 1
-        rows = (windows.tops[:, None] + torch.arange(side)).minimum(last[:, None])
-        pixels = rows * table.widths[windows.images][:, None] + windows.lefts[:, None]
-        starts = (table.starts[windows.images][:, None] + pixels * per_pixel).flatten()
+        images = windows.images.numpy()[:, None]
+        rows = np.minimum(windows.tops.numpy()[:, None] + np.arange(side), table.heights[images] - 1)
+        pixels = rows * table.widths[images] + windows.lefts.numpy()[:, None]
+        starts = table.starts[images] + pixels * per_pixel
         length = side * per_pixel
         # Every run of so many bytes as a row of a matrix, of which none is copied but those asked for.
         runs = self.pixels.as_strided((len(self.pixels) - length + 1, length), (1, 1))
-        found = runs.index_select(0, starts.to(self.pixels.device, non_blocking=True))
+        at = torch.from_numpy(starts.reshape(-1)).to(self.pixels.device, non_blocking=True)
+        found = runs.index_select(0, at)
         return found.view(_TORCH[dtype]).view(len(windows), side, side, channels)
 
 
 class _Table:
-    """The places of images as tensors."""
+    """The places of images as arrays: by numpy small sums do not hand the interpreter to another thread."""
 
     def __init__(self, places: Sequence[Place]) -> None:
         self.names = sorted({place.dtype for place in places})
-        self.kinds = torch.tensor([self.names.index(place.dtype) for place in places])
-        self.starts = torch.tensor([place.start for place in places])
-        self.heights = torch.tensor([place.shape[0] for place in places])
-        self.widths = torch.tensor([place.shape[1] for place in places])
+        self.kinds = np.array([self.names.index(place.dtype) for place in places])
+        self.starts = np.array([place.start for place in places])
+        self.heights = np.array([place.shape[0] for place in places])
+        self.widths = np.array([place.shape[1] for place in places])
         (self.channels,) = {place.shape[2] for place in places}
 
 

@@ -13,6 +13,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +25,8 @@ GOLDEN = 0x9E3779B97F4A7C15
 ROUNDS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
 LAST_SHIFT = 31
 MASK = 2**64 - 1
+
+Words = TypeVar("Words", Tensor, np.ndarray)
 
 
 def name_key(name: str) -> int:
@@ -159,13 +162,13 @@ class Draw:
                 2^31 - 1 above `low`. Values are equally likely to within (high - low) / 2^32.
             shape: Numbers of each sample.
         """
-        span = high - low
-        if isinstance(span, Tensor):
-            assert bool(((span > 0) & (span < 2**31)).all())
-            span = span.reshape(-1, *[1] * len(shape))
-        else:
-            assert 0 < span < 2**31
-        return _shift(_shift(self.bits(name, shape), 32) * span, 32) + low
+        span = torch.as_tensor(high - low)
+        span = span.reshape(-1, *[1] * len(shape)) if isinstance(high, Tensor) else span
+        assert bool(((span > 0) & (span < 2**31)).all())
+        bits = self.bits(name, shape)
+        if self.positions.is_cpu:  # by numpy, as `_words_here` says
+            return torch.from_numpy(_shift(_shift(bits.numpy(), 32) * span.numpy(), 32) + low)
+        return _shift(_shift(bits, 32) * span, 32) + low
 
     def choice(self, name: str, probabilities: Sequence[float], shape: Sequence[int] = ()) -> Tensor:
         """(B, *shape) int64 in 0 to len(probabilities) - 1, each as often as its weight says."""
@@ -219,8 +222,8 @@ def _mix(value: Tensor) -> Tensor:
     return value ^ _shift(value, LAST_SHIFT)
 
 
-def _shift(value: Tensor, by: int) -> Tensor:
-    """Logical shift to the right: torch's own one copies the sign into the empty places."""
+def _shift(value: Words, by: int) -> Words:
+    """Logical shift of int64 to the right: the usual one copies the sign into the empty places."""
     return (value >> by) & ((1 << (64 - by)) - 1)
 
 

@@ -1,5 +1,6 @@
 """What is done to both crops of a sample: against what is read, computed anew and without the program."""
 
+import itertools
 import re
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from sr_experiments.data.augment import PERMUTATIONS, Augmentation
 from sr_experiments.data.datamodule import SRData
-from sr_experiments.data.finish import MARGIN
+from sr_experiments.data.finish import MARGIN, _turned_here, _turned_there
 from sr_experiments.degradations.bicubic import Bicubic
 from sr_experiments.imaging.io import read_image, to_tensor
 from sr_experiments.imaging.ledger import Ledger
@@ -311,3 +312,22 @@ def test_orientations_do_not_depend_on_other_augmentations() -> None:
     draw = Draw(0, POSITIONS)
     plain, full = Augmentation(), Augmentation(**EVERYTHING)
     assert torch.equal(plain.orientations(draw), full.orientations(draw))
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16, torch.float32])
+def test_a_cpu_turns_as_a_gpu_does(dtype: torch.dtype) -> None:
+    """By numpy in one go, or by torch; to the bit, and as the words of `orientations` say."""
+    codes = torch.tensor(list(itertools.product((0, 1), repeat=3)))
+    read = torch.rand(8, 5, 5, 3)
+    if not dtype.is_floating_point:
+        read = (read * torch.iinfo(dtype).max).round().to(dtype)
+    image = read.permute(0, 3, 1, 2)
+    turned = _turned_here(image, codes)
+    assert torch.equal(turned, _turned_there(image, codes))
+    white = 1.0 if dtype.is_floating_point else float(torch.iinfo(dtype).max)
+    for number, (horizontal, vertical, quarter) in enumerate(codes.tolist()):
+        expected = read[number].numpy().astype(np.float32) / np.float32(white)
+        expected = np.fliplr(expected) if horizontal else expected
+        expected = np.flipud(expected) if vertical else expected
+        expected = np.rot90(expected, quarter)
+        np.testing.assert_array_equal(turned[number].permute(1, 2, 0).numpy(), expected)
