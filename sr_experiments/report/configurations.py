@@ -123,7 +123,10 @@ def differences(found: Sequence[Configuration]) -> list[str]:
     keys = list(dict.fromkeys(key for one in found for key in one.config))
     differing = [key for key in keys if len({shown(one.config.get(key, ABSENT)) for one in found}) > 1]
     differing = [key for key in differing if key not in ("name", "net._target_")]  # the label says it
-    return sorted(differing, key=lambda key: sum(key not in one.config for one in found))
+    # A schedule's lengths follow from the budget, which is what somebody chose.
+    return sorted(
+        differing, key=lambda key: (sum(key not in one.config for one in found), key.startswith("schedule."))
+    )
 
 
 def shown(value: Any) -> str:
@@ -154,15 +157,30 @@ def _aside(key: str) -> bool:
     return any(key == aside or key.startswith(f"{aside}.") for aside in _ASIDE)
 
 
+def _telling(keys: Sequence[str], found: Sequence[Configuration]) -> list[str]:
+    """Those keys that tell apart what the ones before them do not, or are the first that one has."""
+    telling: list[str] = []
+    for key in keys:
+        kinds = [
+            {tuple(shown(one.config.get(each, ABSENT)) for each in some) for one in found}
+            for some in (telling, [*telling, key])
+        ]
+        first = any(key in one.config and not any(each in one.config for each in telling) for one in found)
+        if first or len(kinds[1]) > len(kinds[0]):
+            telling.append(key)
+    return telling
+
+
 def _label(found: Sequence[Configuration]) -> None:
-    """The model's name; where several share it, up to three values that tell them apart."""
+    """The model's name; where several share it, up to three values that tell more of them apart."""
     by_name: dict[str, list[Configuration]] = {}
     for one in found:
         by_name.setdefault(one.name, []).append(one)
     for name, same in by_name.items():
         keys = [key for key in differences(same) if not key.endswith("_target_")] or differences(same)
+        telling = _telling(keys, same)[:3]
         for one in same:
-            told = [f"{_short(key, keys)}={shown(one.config[key])}" for key in keys[:3] if key in one.config]
+            told = [f"{_short(key, keys)}={shown(one.config[key])}" for key in telling if key in one.config]
             one.label = " ".join([name, *told]) if len(same) > 1 else name
         labels = [one.label for one in same]
         for number, one in enumerate(same):

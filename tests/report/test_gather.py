@@ -77,6 +77,20 @@ def test_labels_name_the_part_where_a_word_alone_would_not_do(tmp_path: Path) ->
     assert labels == ["espcn l1.weight=1", "espcn mse.weight=1"]
 
 
+def test_labels_name_what_somebody_chose_and_nothing_that_follows_from_it(tmp_path: Path) -> None:
+    """A label once read T_max=1500 accelerator=auto devices=auto, of runs of 15 and 2 epochs."""
+    for name, epochs, devices in (("long", 15, "auto"), ("short", 2, "auto"), ("two", 2, 2)):
+        trainer = {"max_epochs": epochs, "accelerator": "auto" if devices == "auto" else "cpu"}
+        config = {"schedule": {"T_max": epochs * 100}, "trainer": trainer | {"devices": devices}}
+        make_run(tmp_path / name, VALUES, config=config)
+    labels = {row.configuration.label for row in only(gather([str(tmp_path)])).rows}
+    assert labels == {
+        "espcn accelerator=auto max_epochs=15",
+        "espcn accelerator=auto max_epochs=2",
+        "espcn accelerator=cpu max_epochs=2",
+    }
+
+
 def test_the_same_seed_again_is_no_second_seed(tmp_path: Path) -> None:
     make_run(tmp_path / "new", [33.0, 33.0, 33.0], started="2026-02-01T00:00:00+0000")
     make_run(tmp_path / "old", VALUES, started="2026-01-01T00:00:00+0000")
