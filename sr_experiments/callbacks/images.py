@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch.distributed as dist
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
@@ -14,7 +15,7 @@ from torch import Tensor
 from sr_experiments.callbacks.crops import FOLDER, write_crops
 from sr_experiments.callbacks.panel import Shot, compare, most_different
 from sr_experiments.callbacks.wandb_run import WandbRun
-from sr_experiments.imaging.io import write_png
+from sr_experiments.imaging.io import read_image, write_png
 from sr_experiments.models.base import Restored
 
 _log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Images(Callback):
         self.side = side
         self.zoom = zoom
         self.written: list[Path] = []
+        self._drawn: list[tuple[int, int, Path]] = []
 
     def on_test_batch_end(  # type: ignore[override]  # Lightning says that outputs may be anything
         self,
@@ -55,8 +57,9 @@ class Images(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Draw one image, if it is among the first."""
-        if batch_idx >= self.count or not trainer.is_global_zero:
+        """Draw one image, if it is among the first: on the device that has restored it."""
+        index = int(batch["index"])
+        if index >= self.count:
             return
         images = {key: outputs[key][0].float().clamp(0, 1).cpu() for key in ("sr", "bicubic", "gt")}
         picture = self._draw(outputs, images)
@@ -64,8 +67,20 @@ class Images(Callback):
         path = self.folder / f"{name}.png"
         write_png(path, picture)
         write_crops(self.folder / FOLDER, name, images)
-        self.written.append(path)
-        _send(trainer, f"test/{name}", picture)
+        self._drawn.append((dataloader_idx, index, path))
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put the pictures of all devices in order, and show them."""
+        drawn = [self._drawn]
+        if dist.is_available() and dist.is_initialized():
+            drawn = [[]] * dist.get_world_size()
+            dist.all_gather_object(drawn, self._drawn)  # files are there when the others hear of them
+        new = [path for *_, path in sorted({one for some in drawn for one in some})]
+        if trainer.is_global_zero:
+            for path in new:
+                _send(trainer, path.stem, read_image(path))
+        self.written += new
+        self._drawn = []
 
     def _draw(self, outputs: Restored, images: Mapping[str, Tensor]) -> np.ndarray:
         sr, gt, bicubic = images["sr"], images["gt"], images["bicubic"]
@@ -89,6 +104,6 @@ def _send(trainer: Trainer, name: str, picture: np.ndarray) -> None:
     """Show the picture on the dashboards that can."""
     for logger in trainer.loggers:
         if isinstance(logger, WandbRun):
-            logger.shown.append((name.removeprefix("test/"), picture))
+            logger.shown.append((name, picture))
         elif isinstance(logger, TensorBoardLogger):
-            logger.experiment.add_image(name, picture, trainer.global_step, dataformats="HWC")
+            logger.experiment.add_image(f"test/{name}", picture, trainer.global_step, dataformats="HWC")

@@ -68,6 +68,10 @@ def runs_in(folder: Path) -> list[Path]:
     return sorted(path.parent for path in folder.rglob("run.json"))
 
 
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("folder-*.png")}
+
+
 def test_a_sweep_of_runs_on_two_devices_is_so_many_runs(start: Start, folder: Path) -> None:
     """The incident: each run's second process began the whole sweep anew, and wanted a folder of its own.
 
@@ -90,6 +94,8 @@ def test_a_sweep_of_runs_on_two_devices_is_so_many_runs(start: Start, folder: Pa
     first, alone = folder / "sweep" / "0-espcn", folder / "alone"
     assert record(first)["metrics"] == record(alone)["metrics"]
     assert rows(first / "per_image.csv") == rows(alone / "per_image.csv")
+    assert files(first / "images") == files(alone / "images"), "whichever device restored the image"
+    assert said.count("(and 4 more beside it)") == 2
 
 
 def tensors(checkpoint: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]:
