@@ -51,6 +51,7 @@ def build_model(config: DictConfig) -> SRModel:
     metrics = {name: instantiate(node) for name, node in config.metric.items()}
     model = cast(SRModel, instantiate(config.model)(net, metrics=metrics, **parts))
     model.seed = int(config.seed)
+    model.ranged = config.data.get("range") is not None
     resolved = OmegaConf.to_container(config, resolve=True)
     model.config_text = OmegaConf.to_yaml(OmegaConf.create(redacted_all(resolved)))
     return model
@@ -68,7 +69,9 @@ def build_tester(config: DictConfig, net: SRNet, *, inference: Inference) -> tup
                 raise
             reason = str(error.__cause__).replace("metric.NAME", f"metric.{name}")
             notes.append(f"{name} was not measured: {reason}")
-    return SRModel(net, ema=None, metrics=metrics, inference=inference), notes
+    model = SRModel(net, ema=None, metrics=metrics, inference=inference)
+    model.ranged = config.data.get("range") is not None
+    return model, notes
 
 
 def _of_a_search(config: DictConfig) -> list[Pruning]:

@@ -97,6 +97,14 @@ def value_problems(config: DictConfig) -> list[str]:
         problems.append(f"seed={config.seed}: must be 0 or more")
     if config.precision not in PRECISIONS:
         problems.append(f"precision={config.precision}: choose one of {', '.join(PRECISIONS)}")
+    bands = _plain(config, "callbacks.images.bands")
+    if isinstance(bands, ListConfig) and (
+        len(bands) not in (1, 3) or not all(1 <= band <= config.channels for band in bands)
+    ):
+        problems.append(
+            f"callbacks.images.bands={list(bands)}: give one band or three (red, green, blue) of 1 to "
+            f"{config.channels}, the number of channels"
+        )
     return problems + _number_problems(config) + _trainer_problems(config) + _adversarial_problems(config)
 
 
@@ -179,7 +187,9 @@ def _product(*factors: float) -> float:
     return math.prod(factors)
 
 
-def _psnr_of(channels: int) -> str:
+def _psnr_of(channels: int, span: Any = None) -> str:
+    if span is not None:
+        return "psnr_16"
     return "psnr_y" if channels in (1, 3) else "psnr_bands"
 
 
@@ -190,7 +200,7 @@ def register() -> None:
     store.store(group="hydra/sweeper", name="sr_experiments", node=SweepConfig)
     # ${mul:a,b}: budgets in epochs and schedules in steps are written once and derived from one another.
     OmegaConf.register_new_resolver("mul", _product, replace=True)
-    # ${psnr_of:5}: what the protocol calls the PSNR of an image with so many channels.
+    # ${psnr_of:5,${data.range}}: what the protocol calls the PSNR of an image with so many channels.
     OmegaConf.register_new_resolver("psnr_of", _psnr_of, replace=True)
     # ${slug:spandrel/swinir}: a choice from a nested group as part of a file name.
     OmegaConf.register_new_resolver("slug", lambda text: str(text).replace("/", "-"), replace=True)

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 
 from sr_experiments.callbacks.crops import FOLDER, write_crops
-from sr_experiments.callbacks.panel import Shot, compare, most_different
+from sr_experiments.callbacks.panel import Shot, compare, most_different, selected
 from sr_experiments.callbacks.wandb_run import WandbRun
 from sr_experiments.imaging.io import read_image, write_png
+from sr_experiments.imaging.span import placed
 from sr_experiments.models.base import Restored
 
 _log = logging.getLogger(__name__)
@@ -33,10 +34,26 @@ class Images(Callback):
         count: Images per test set.
         side: Side of the square that is enlarged, in pixels; smaller where the image is.
         zoom: Its enlargement.
+        bands: Which bands are shown as grey or as red, green, blue, counted from 1; None: the first three.
+        window: [center, width] of what is shown from black to white, in the unit of `range`; None: all.
+        range: [low, high] that 0 and 1 stand for.
+
+    Raises:
+        ValueError: If the window lies outside the range.
     """
 
     def __init__(
-        self, folder: Path, *, net_name: str, note: str = "", count: int = 8, side: int = 96, zoom: int = 4
+        self,
+        folder: Path,
+        *,
+        net_name: str,
+        note: str = "",
+        count: int = 8,
+        side: int = 96,
+        zoom: int = 4,
+        bands: Sequence[int] | None = None,
+        window: Sequence[float] | None = None,
+        range: Sequence[float] | None = None,
     ) -> None:
         """Remember what to draw."""
         self.folder = folder
@@ -45,6 +62,8 @@ class Images(Callback):
         self.count = count
         self.side = side
         self.zoom = zoom
+        self.bands = bands
+        self.window = None if window is None else placed(window, range, option="callbacks.images.window")
         self.written: list[Path] = []
         self._drawn: list[tuple[int, int, Path]] = []
 
@@ -61,7 +80,10 @@ class Images(Callback):
         index = int(batch["index"])
         if index >= self.count:
             return
-        images = {key: outputs[key][0].float().clamp(0, 1).cpu() for key in ("sr", "bicubic", "gt")}
+        images = {
+            key: selected(image[0].float().clamp(0, 1).cpu(), bands=self.bands, window=self.window)
+            for key, image in (("sr", outputs["sr"]), ("bicubic", outputs["bicubic"]), ("gt", outputs["gt"]))
+        }
         picture = self._draw(outputs, images)
         name = re.sub(r"[^\w.-]+", "_", f"{outputs['dataset']}-{outputs['name']}")
         path = self.folder / f"{name}.png"

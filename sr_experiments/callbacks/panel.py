@@ -1,5 +1,6 @@
 """The picture of what super-resolution did: bicubic, result and truth, zoomed where they differ."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,6 +81,22 @@ def compare(context: Shot, shots: list[Shot], *, window: tuple[int, int], side: 
         draw.text((x, panel + _GAP + 26), detail, fill=_SOFT, font=plain)
         x += image.width + _GAP
     return np.asarray(canvas)
+
+
+def selected(image: Tensor, *, bands: Sequence[int] | None, window: tuple[float, float] | None) -> Tensor:
+    """What a picture is made of: some bands, and a part of the range, brought to [0, 1].
+
+    Args:
+        image: (C, H, W) in [0, 1].
+        bands: Which, counted from 1; None: all.
+        window: What becomes black and what white; None: 0 and 1.
+    """
+    if bands is not None:
+        assert all(1 <= band <= image.shape[0] for band in bands), "config.py has looked"
+        image = image[[band - 1 for band in bands]]
+    if window is not None:
+        image = ((image - window[0]) / (window[1] - window[0])).clamp(0, 1)
+    return image
 
 
 def shown(image: Tensor) -> Image.Image:

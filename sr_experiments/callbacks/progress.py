@@ -93,7 +93,7 @@ class ProgressBar(Callback):
         parts = []
         if "train/loss" in logged:
             parts.append(f"loss {float(logged['train/loss']):.4f}")
-        for name in ("psnr_y", "psnr_bands"):
+        for name in ("psnr_y", "psnr_bands", "psnr_16"):
             if f"val/{name}" in logged:
                 parts.append(f"{name} {float(logged[f'val/{name}']):.2f} dB")
         speed = next((c.samples_per_second for c in _callbacks(trainer) if isinstance(c, Speed)), 0.0)

@@ -20,6 +20,7 @@ from sr_experiments.data.library import Place, library_of
 from sr_experiments.data.loader import StreamLoader, as_it_is
 from sr_experiments.data.memory import cores
 from sr_experiments.data.plan import Plan
+from sr_experiments.data.ranged import refuse_other_range
 from sr_experiments.data.sampler import EvenSampler, PositionSampler
 from sr_experiments.data.shards import Shards
 from sr_experiments.data.sources import Source
@@ -58,6 +59,8 @@ class SRData(LightningDataModule):
         name: What the data is called in tables.
         scale: Of super-resolution.
         channels: 3 RGB, 1 luma or grey, N bands.
+        range: [low, high], the measured values that black and white of the images stand for, as
+            `task=convert` wrote them. None: they are pictures.
         seed: Of the stream of training samples.
         batch_size: Samples per device and step.
         patch_size: Side of the training crop of `gt` in pixels, a multiple of the scale.
@@ -100,6 +103,7 @@ class SRData(LightningDataModule):
         name: str,
         scale: int,
         channels: int = 3,
+        range: Sequence[float] | None = None,
         seed: int = 0,
         batch_size: int = 16,
         patch_size: int = 192,
@@ -125,13 +129,12 @@ class SRData(LightningDataModule):
             held_out=held_out,
             scale=scale,
         )
-        self.degradation, self.name = degradation, name
+        self.degradation, self.name, self.demo = degradation, name, demo
         self.scale, self.channels, self.seed = scale, channels, seed
         self.batch_size, self.patch_size, self.steps_per_epoch = batch_size, patch_size, steps_per_epoch
         self.workers, self.cache, self.cache_dir = workers, cache, Path(cache_dir).expanduser()
-        self.pin_memory, self.demo, self.test = pin_memory, demo, dict(test or {})
-        self.cache_limit, self.augment = cache_limit, augment or Augmentation()
-        self.scales = list(scales or [])
+        self.pin_memory, self.cache_limit, self.test = pin_memory, cache_limit, dict(test or {})
+        self.augment, self.scales, self.range = augment or Augmentation(), list(scales or []), range
         refuse_impossible(self)
         self.images = library_of(self)
         self._finish: Finish | None = None
@@ -167,7 +170,9 @@ class SRData(LightningDataModule):
         Raises:
             ValueError: With everything that is wrong, a line each.
         """
-        self.images.stock.check(self._sources(stage))
+        sources = self._sources(stage)
+        refuse_other_range(sources.values(), self.range)
+        self.images.stock.check(sources)
 
     def setup(self, stage: str) -> None:
         """Check the files; decode training and validation images where they are kept in memory.

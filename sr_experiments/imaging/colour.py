@@ -29,8 +29,8 @@ def rgb_to_y(image: Tensor) -> Tensor:
     return _weighted(image, weights=LUMA, offset=OFFSETS[0])
 
 
-def to_levels(image: Tensor) -> Tensor:
-    """The 8-bit levels of an image, as a file and a metric take them: clamped to [0, 1], rounded half up.
+def to_levels(image: Tensor, *, white: int = 255) -> Tensor:
+    """The levels of an image, as a file and a metric take them: clamped to [0, 1], rounded half up.
 
     Halves are not rare: bicubic at x2 returns multiples of 2^-14 of a level, so one pixel in some thousands
     lies exactly between two of them, and floats hold it a little below or above. (Set5's head at x2 had an
@@ -38,11 +38,12 @@ def to_levels(image: Tensor) -> Tensor:
 
     Args:
         image: Any shape and floating dtype, white is 1.
+        white: The largest level: 255, or 65535 for an image of 16 bit.
 
     Returns:
-        float64 holding integers 0 to 255; NaN stays NaN, so that a diverged network shows.
+        float64 holding integers 0 to `white`; NaN stays NaN, so that a diverged network shows.
     """
-    return (image.to(torch.float64).clamp(0.0, 1.0) * 255.0 + (0.5 + _NOISE)).floor()
+    return (image.to(torch.float64).clamp(0.0, 1.0) * float(white) + (0.5 + _NOISE)).floor()
 
 
 def rgb_to_ycbcr(image: Tensor) -> Tensor:

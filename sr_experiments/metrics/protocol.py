@@ -10,6 +10,10 @@ measured as it is: this is the protocol of the published bicubic row (Set5 x4: 2
 
 A grey image file has one channel and is measured on it: RGB made of it has a luma of 16 to 235, whose PSNR
 is 20 log10(255 / 219) = 1.32 dB higher, and Set14, which has one grey image, gains .09 dB on its mean.
+
+Where black and white stand for measured values (`data.range`: Hounsfield units, reflectances) nothing is luma
+and 8 bits are too few: `psnr_16` and `ssim_16` are those of the 16-bit images that files would hold, over all
+bands alike. The peak of the PSNR is the whole range, so that it compares only with PSNR over the same range.
 """
 
 from torch import Tensor
@@ -31,10 +35,17 @@ PROTOCOLS: dict[str, str] = {
         f"rounded (a grey file on its own channel), _rgb: over the three channels; {_COMMON}"
     ),
     "bands": f"from the LR file, SR rounded to 8 bit, over all bands alike; {_COMMON}",
+    "range": (
+        "16-bit images of measured values over data.range, SR rounded to 16 bit, over all bands alike "
+        "(_band1, _band2: each alone); `scale` pixels cut off each side, PSNR at 65535, which is the whole "
+        "range, SSIM 11x11 of sigma 1.5, mean over images"
+    ),
 }
 """Name -> one line to be printed beside numbers; `protocol_of` says which it is."""
 
-_DECIMALS = {"psnr": 2, "ssim": 4, "lr": 2, "lpips": 4, "dists": 4, "niqe": 3}
+MOST_BANDS = 16  # that are measured one by one: a table of two hundred is none
+
+_DECIMALS = {"psnr": 2, "ssim": 4, "lr": 2, "sam": 3, "ergas": 3, "lpips": 4, "dists": 4, "niqe": 3}
 
 
 def decimals_of(metric: str) -> int:
@@ -47,14 +58,42 @@ def unit_of(metric: str) -> str:
     return "dB" if metric.startswith(("psnr", "lr_psnr")) else ""
 
 
-def protocol_of(channels: int) -> str:
+def protocol_of(channels: int, *, ranged: bool = False) -> str:
     """The name in `PROTOCOLS` of what is measured by when a net sees this many channels.
 
     Args:
         channels: Of the net, 1 or more.
+        ranged: Black and white stand for measured values (`data.range`).
     """
     assert channels >= 1
+    if ranged:
+        return "range"
     return {1: "luma", 3: "rgb"}.get(channels, "bands")
+
+
+def ranged_metrics(sr: Tensor, gt: Tensor, *, scale: int) -> dict[str, Tensor]:
+    """Measure restored images of measured values.
+
+    Args:
+        sr: (B, C, H, W), 0 and 1 are the ends of the range; clamped and rounded to 16 bit here.
+        gt: The same shape; rounded as well, which changes nothing in what comes from a file.
+        scale: Pixels left out on every side.
+
+    Returns:
+        float64 (B,) each: `psnr_16` and `ssim_16` over all bands, and, of 2 to 16 bands, the PSNR of each
+        alone: `psnr_16_band1`, `psnr_16_band2`, ...
+
+    Raises:
+        ValueError: See `image_metrics`.
+    """
+    check_shapes(sr, gt)
+    sr, gt = (to_levels(image, white=65535) / 65535.0 for image in (sr, gt))
+    results = {"psnr_16": psnr(sr, gt, border=scale), "ssim_16": ssim(sr, gt, border=scale)}
+    if 2 <= sr.shape[1] <= MOST_BANDS:
+        for band in range(sr.shape[1]):
+            x, y = (image[:, band : band + 1] for image in (sr, gt))
+            results[f"psnr_16_band{band + 1}"] = psnr(x, y, border=scale)
+    return results
 
 
 def image_metrics(sr: Tensor, gt: Tensor, *, scale: int, grey: bool = False) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from sr_experiments.imaging.pad import run_padded
 from sr_experiments.imaging.resize import imresize
 from sr_experiments.metrics.base import ImageMetric
 from sr_experiments.metrics.per_image import PerImage
-from sr_experiments.metrics.protocol import image_metrics
+from sr_experiments.metrics.protocol import image_metrics, ranged_metrics
 from sr_experiments.models.ema import Averaging
 from sr_experiments.models.inference import Inference
 from sr_experiments.nets.base import SRNet
@@ -60,6 +60,7 @@ class SRModel(LightningModule):
         batches: Batches trained so far, counted once per batch whatever the number of optimizers. Sampling
             continues from it, so it is in the checkpoint.
         seed: Of the run.
+        ranged: Black and white stand for measured values, which are measured by another protocol.
         config_text: The resolved config as YAML; stored in every checkpoint so that it can be rebuilt from.
         results: After a test: data set -> metric -> mean over images, and the same under ``bicubic``.
         image_rows: After a test: the same per image, on every rank.
@@ -81,6 +82,7 @@ class SRModel(LightningModule):
         self.ema = copy.deepcopy(net).requires_grad_(False).eval() if self.averaging is not None else None
         self.batches = 0
         self.seed = 0
+        self.ranged = False
         self.config_text = ""
         self.results: dict[str, dict[str, Any]] = {}
         self.image_rows: list[dict[str, Any]] = []
@@ -145,7 +147,10 @@ class SRModel(LightningModule):
 
     def _measure(self, sr: Tensor, batch: dict[str, Any]) -> dict[str, Tensor]:
         gt, lq, grey = batch["gt"], batch["lq"], bool(batch["grey"])
-        measured = image_metrics(sr, gt, scale=self.net.scale, grey=grey)
+        if self.ranged:
+            measured = ranged_metrics(sr, gt, scale=self.net.scale)
+        else:
+            measured = image_metrics(sr, gt, scale=self.net.scale, grey=grey)
         for name, metric in self.metrics.items():
             measured[name] = metric.to(self.device)(sr, gt, lq=lq)
         return measured

@@ -147,7 +147,8 @@ def _read_images(path: Path, record: Mapping[str, Any], config: Mapping[str, Any
     try:
         own = str((config.get("degradation") or {}).get("_target_", _CLASSICAL))
         degradation = "" if own == _CLASSICAL else own.rpartition(".")[2]
-        protocol = protocol_of(int(config.get("channels", 3)))
+        ranged = (config.get("data") or {}).get("range") is not None
+        protocol = protocol_of(int(config.get("channels", 3)), ranged=ranged)
         with path.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
                 place = Place(

@@ -18,6 +18,7 @@ from sr_experiments.tasks.record import write_json
 _log = logging.getLogger(__name__)
 _OF_CHANNELS = {1: ("psnr_y", "ssim_y"), 3: ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")}
 _BANDS = ("psnr_bands", "ssim_bands")
+_RANGE = ("psnr_16", "ssim_16")
 
 
 def dashboard(
@@ -97,7 +98,8 @@ def layout_of(workspace: Any) -> Any:
 def _quality(config: DictConfig) -> list[Any]:
     import wandb_workspaces.reports.v2 as wr
 
-    metrics = [*_OF_CHANNELS.get(config.channels, _BANDS), *config.metric]
+    protocol = _RANGE if config.data.get("range") is not None else _OF_CHANNELS.get(config.channels, _BANDS)
+    metrics = [*protocol, *config.metric]
     sets = list(config.benchmark) or [config.data.name]
     curves = [_curves(f"validation: {metric}", [f"val/{metric}"]) for metric in metrics]
     bars = [

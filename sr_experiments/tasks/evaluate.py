@@ -71,7 +71,10 @@ def evaluate(
             for note in model.collect_notes():
                 record.note(note)
             found += [_measured(at, dataset, means, paper=paper) for dataset, means in results.items()]
-            what = {"scale": at.scale, "protocol": protocol_of(at.channels)}
+            what = {
+                "scale": at.scale,
+                "protocol": protocol_of(at.channels, ranged=at.data.get("range") is not None),
+            }
             rows += [{"data set": row.pop("data set"), **what, **row} for row in model.image_rows]
         for note in _notes(config, weights, demo=demo):
             record.note(note)
@@ -109,7 +112,7 @@ def _subjects(
 def _measure(model: SRModel, at: DictConfig, run_dir: Path) -> dict[str, dict[str, Any]]:
     """Test on every benchmark; the means by data set."""
     quieten_lightning()
-    protocol = protocol_of(at.channels)
+    protocol = protocol_of(at.channels, ranged=at.data.get("range") is not None)
     _log.info("%s x%d, protocol %s", at.name, at.scale, protocol)
     images = instantiate(at.callbacks.images)(
         folder=run_dir / "images" / f"x{at.scale}-{protocol}",
@@ -134,7 +137,7 @@ def _measure(model: SRModel, at: DictConfig, run_dir: Path) -> dict[str, dict[st
 
 
 def _measured(at: DictConfig, dataset: str, means: dict[str, Any], *, paper: str | None) -> Measured:
-    protocol = protocol_of(at.channels)
+    protocol = protocol_of(at.channels, ranged=at.data.get("range") is not None)
     bicubic = means.pop("bicubic")
     classical = at.degradation._target_.endswith(".Bicubic")
     key = (paper or at.name, dataset, int(at.scale), protocol)

@@ -8,7 +8,7 @@ from rich.table import Table
 from sr_experiments.metrics.protocol import PROTOCOLS, decimals_of, protocol_of
 
 
-def print_results(record: dict[str, Any], *, name: str, channels: int) -> None:
+def print_results(record: dict[str, Any], *, name: str, channels: int, ranged: bool = False) -> None:
     """Print the means of every data set, then what a reader has to know about them."""
     console = Console(highlight=False)
     title = f"x{record['scale']}" + ("  DEMO RUN" if record["demo"] else "")
@@ -25,7 +25,7 @@ def print_results(record: dict[str, Any], *, name: str, channels: int) -> None:
             table.add_row(dataset if index == 0 else "", metric, *row)
     console.print()
     console.print(table)
-    protocol = protocol_of(channels)
+    protocol = protocol_of(channels, ranged=ranged)
     console.print(f"{protocol}: {PROTOCOLS[protocol]}", style="dim")
     for note in record["notes"]:
         console.print(f"note: {note}", style="yellow")

@@ -189,7 +189,8 @@ def write_per_image(path: Path, model: SRModel) -> None:
 def _conclude(record: RunRecord, trainer: pl.Trainer, config: DictConfig, run_dir: Path) -> None:
     if not trainer.is_global_zero:
         return
-    print_results(record.content, name=config.name, channels=config.channels)
+    ranged = config.data.get("range") is not None
+    print_results(record.content, name=config.name, channels=config.channels, ranged=ranged)
     pictures = _callback(trainer, Images).written
     if pictures:
         more = f"  (and {len(pictures) - 1} more beside it)" if len(pictures) > 1 else ""

@@ -28,7 +28,7 @@ FILE_OF = {"lpips": "weights", "dists": "weights", "niqe": "parameters"}
 def load(*presets: str, overrides: Mapping[str, object] | None = None) -> DictConfig:
     """As `metric=[a,b]` composes them."""
     chosen = OmegaConf.merge(*(OmegaConf.load(FOLDER / f"{preset}.yaml") for preset in presets))
-    root = OmegaConf.create({"scale": 4, "metric": chosen})
+    root = OmegaConf.create({"scale": 4, "data": {"range": [0, 400]}, "metric": chosen})
     for key, value in (overrides or {}).items():
         OmegaConf.update(root, f"metric.{key}", value)
     assert isinstance(root.metric, DictConfig)

@@ -11,6 +11,19 @@ VALUES: dict[str, Mistake] = {
         f"{TRAIN} optimizer.lr=nan",
         "optimizer.lr=nan: must be 0 or more",
     ),
+    "bands of a picture": Mistake(
+        f"{TRAIN} callbacks.images.bands=[4,3,2]",
+        "callbacks.images.bands=[4, 3, 2]: give one band or three (red, green, blue) of 1 to 3, the number "
+        "of channels",
+    ),
+    "a window without a range": Mistake(
+        f"{TRAIN} metric=psnr_window",
+        "metric.psnr_window.window=[40, 400] needs data.range=[LOW,HIGH], in whose unit it is",
+    ),
+    "a range that is none": Mistake(
+        f"{TRAIN} data.range=[3,3]",
+        "data.range=[3, 3]: the range [3, 3] is none: give [LOW, HIGH], LOW below HIGH",
+    ),
     "a beta": Mistake(
         f"{TRAIN} optimizer.betas=[0.9,1.5]",
         "optimizer.betas=[0.9, 1.5]: 1.5 must be 0 or more and less than 1",
