@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "data": {"degradations", "imaging"},
     "models": {"losses", "metrics", "nets.base", "imaging"},
     "callbacks": {"models", "imaging", "account", "ranks", "secret"},
+    "upscale": {"data.memory", "imaging", "restorer"},
     "prepare": {"data", "imaging"},
     "report": {"metrics", "models.cost", "tasks.published"},
     "build": {

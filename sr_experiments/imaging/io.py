@@ -27,6 +27,7 @@ import uuid
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -68,19 +69,19 @@ def list_images(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder; give the folder that holds the images")
     found = (p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
-    images = sorted((p for p in found if p.is_file() or not p.exists()), key=_natural_key)
+    images = sorted(
+        (p for p in found if p.is_file() or not p.exists()), key=lambda path: natural_key(path.name)
+    )
     for path in images:
         if any("\ud800" <= letter <= "\udfff" for letter in path.name):
             raise ValueError(f"{folder}: the name {path.name!a} is not UTF-8; rename the file")
     return images
 
 
-def _natural_key(path: Path) -> tuple[list[tuple[bool, int, str]], str]:
+def natural_key(name: str) -> tuple[list[tuple[bool, int, str]], str]:
     """Runs of digits compare as numbers and come before text; equal ones (1 and 01) by the whole name."""
-    parts = re.findall(r"[0-9]+|[^0-9]+", path.name.lower())
-    return [
-        (False, int(part), "") if part[0] in "0123456789" else (True, 0, part) for part in parts
-    ], path.name
+    parts = re.findall(r"[0-9]+|[^0-9]+", name.lower())
+    return [(False, int(part), "") if part[0] in "0123456789" else (True, 0, part) for part in parts], name
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -93,7 +94,7 @@ def read_image(path: Path) -> np.ndarray:
         FileNotFoundError: If there is no such file.
         ValueError: If it cannot be read or is of a kind that is refused; the message names the file.
     """
-    with _explained(path):
+    with explained(path):
         if tiff.is_tiff(path):
             return np.ascontiguousarray(tiff.read(path))
         with Image.open(path, formats=FORMATS) as image:
@@ -115,7 +116,7 @@ def image_shape(path: Path) -> tuple[int, int, int]:
         FileNotFoundError: If there is no such file.
         ValueError: If the header cannot be read or the kind is refused; the message names the file.
     """
-    with _explained(path):
+    with explained(path):
         if tiff.is_tiff(path):
             return tiff.image_shape(path)
         with Image.open(path, formats=FORMATS) as image:
@@ -144,7 +145,7 @@ def _what(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
     """Turn whatever reading raises into one error that names the file."""
     try:
         if path.stat().st_size == 0:
@@ -199,15 +200,25 @@ def write_png(path: Path, image: np.ndarray) -> None:
         raise ValueError(f"a PNG takes (H, W, 1) or (H, W, 3), got {image.shape} for {path}")
     if image.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"a PNG takes uint8 or uint16, got {image.dtype} for {path}")
+    with whole_file(path) as stream:
+        if image.dtype == np.uint16 and image.shape[2] == 3:
+            png16.write(stream, image)
+        else:
+            Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(stream, format="PNG")
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file that is there whole or not at all: written beside its place, which it then takes.
+
+    Missing folders are made.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Not from tempfile, whose files nobody but their owner may read.
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    # Not from tempfile, whose files nobody but their owner may read; short, as the name itself may be long.
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         with temporary.open("xb") as stream:
-            if image.dtype == np.uint16 and image.shape[2] == 3:
-                png16.write(stream, image)
-            else:
-                Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(stream, format="PNG")
+            yield stream
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

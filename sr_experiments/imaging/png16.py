@@ -9,7 +9,10 @@ import numpy as np
 from PIL import Image, ImageFile
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-GREY, RGB = 0, 2  # colour types
+GREY = 0
+COLOUR_TYPES = {1: GREY, 2: 4, 3: 2, 4: 6}  # by samples: grey, grey with alpha, RGB, RGB with alpha
+_ROWS = 256  # that are packed at a time
+_CHUNK = 2**20  # bytes of a chunk, about
 GREY_WITH_ALPHA = "LA;16B"  # as Pillow lays it out
 
 
@@ -26,7 +29,13 @@ def is_grey(image: ImageFile.ImageFile) -> bool:
 
 
 def read(path: Path) -> np.ndarray:
-    """The pixels of such a file: (H, W, 3), or (H, W, 1) for grey with alpha; uint16, alpha dropped.
+    """The pixels of such a file: (H, W, 3), or (H, W, 1) for grey with alpha; uint16, alpha dropped."""
+    pixels, _ = read_with_alpha(path)
+    return pixels
+
+
+def read_with_alpha(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    """The pixels, and alpha (H, W, 1) where the file has it.
 
     Pillow's decoder does the work (filters, interlacing). It is run once for the high byte of every sample
     and once for the low byte, which is what it takes for the high one if told that samples are little-endian.
@@ -35,11 +44,12 @@ def read(path: Path) -> np.ndarray:
         layout = image.tile[0].args
     if layout == GREY_WITH_ALPHA:  # as wide as 8-bit RGBA: grey high, grey low, alpha high, alpha low
         stored = _decode(path, layout="RGBA")
-        return _join(stored[:, :, 0:1], stored[:, :, 1:2])
+        return _join(stored[:, :, 0:1], stored[:, :, 1:2]), _join(stored[:, :, 2:3], stored[:, :, 3:4])
     assert layout in ("RGB;16B", "RGBA;16B"), f"Pillow decodes a 16-bit colour PNG as {layout}"
     high = _decode(path, layout=layout)
     low = _decode(path, layout=layout.replace("16B", "16L"))
-    return _join(high[:, :, :3], low[:, :, :3])
+    alpha = _join(high[:, :, 3:], low[:, :, 3:]) if layout.startswith("RGBA") else None
+    return _join(high[:, :, :3], low[:, :, :3]), alpha
 
 
 def _decode(path: Path, *, layout: str) -> np.ndarray:
@@ -55,19 +65,40 @@ def _join(high: np.ndarray, low: np.ndarray) -> np.ndarray:
     return joined
 
 
-def write(stream: BinaryIO, image: np.ndarray) -> None:
-    """Write (H, W, 3) uint16 as a PNG file."""
+def write(
+    stream: BinaryIO, image: np.ndarray, *, profile: bytes | None = None, exif: bytes | None = None
+) -> None:
+    """Write (H, W, C) uint16 as a PNG file; C as in `COLOUR_TYPES`. A part of the rows at a time.
+
+    Args:
+        stream: Where to.
+        image: The pixels.
+        profile: An ICC profile.
+        exif: EXIF data.
+    """
     height, width, channels = image.shape
-    assert channels == 3
     assert image.dtype == np.uint16
-    rows = np.ascontiguousarray(image, dtype=">u2").view(np.uint8).reshape(height, -1)
-    filtered = np.empty((height, 1 + rows.shape[1]), np.uint8)
-    filtered[:, 0] = 2  # filter "up": every byte less the one above it, modulo 256
-    filtered[0, 1:] = rows[0]
-    np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
+    header = struct.pack(">IIBBBBB", width, height, 16, COLOUR_TYPES[channels], 0, 0, 0)
     stream.write(SIGNATURE)
-    _write_chunk(stream, b"IHDR", struct.pack(">IIBBBBB", width, height, 16, RGB, 0, 0, 0))
-    _write_chunk(stream, b"IDAT", zlib.compress(filtered.tobytes()))
+    _write_chunk(stream, b"IHDR", header)
+    if profile is not None:
+        _write_chunk(stream, b"iCCP", b"profile\0\0" + zlib.compress(profile))
+    if exif is not None:
+        _write_chunk(stream, b"eXIf", exif.removeprefix(b"Exif\0\0"))
+    packer, packed = zlib.compressobj(), b""
+    above = np.zeros((1, 2 * width * channels), np.uint8)
+    for first in range(0, height, _ROWS):
+        part = np.ascontiguousarray(image[first : first + _ROWS], dtype=">u2")
+        rows = part.view(np.uint8).reshape(len(part), -1)
+        filtered = np.empty((len(rows), 1 + rows.shape[1]), np.uint8)
+        filtered[:, 0] = 2  # filter "up": every byte less the one above it, modulo 256
+        np.subtract(rows, np.concatenate([above, rows[:-1]]), out=filtered[:, 1:])
+        above = rows[-1:]
+        packed += packer.compress(filtered.tobytes())
+        if len(packed) > _CHUNK:
+            _write_chunk(stream, b"IDAT", packed)
+            packed = b""
+    _write_chunk(stream, b"IDAT", packed + packer.flush())
     _write_chunk(stream, b"IEND", b"")
 
 

@@ -29,7 +29,7 @@ from sr_experiments.imaging import modes
 from sr_experiments.imaging.exif import is_turned, upright
 
 MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")  # either byte order, TIFF and BigTIFF
-ORIENTATION_TAG = 274
+ORIENTATION_TAG, PROFILE_TAG = 274, 34675
 ASSOCIATED = EXTRASAMPLE.ASSOCALPHA  # colours are multiplied with it
 ALPHA = (ASSOCIATED, EXTRASAMPLE.UNASSALPHA)
 # How many times as large what is compressed can become.
@@ -240,3 +240,26 @@ def _divided(colours: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     white = int(np.iinfo(colours.dtype).max)
     whole = np.minimum(colours.astype(np.int64) * white // np.maximum(alpha, 1), white)
     return np.where(alpha == 0, 0, whole).astype(colours.dtype)
+
+
+def read_beside(path: Path) -> tuple[np.ndarray | None, bytes | None]:
+    """What `read` leaves out: alpha (H, W, 1), upright, and the ICC profile; None where there is none.
+
+    Raises:
+        ValueError: As `read` does.
+    """
+    with TiffFile(path) as file:
+        page = _checked_page(file)
+        profile = page.tags.valueof(PROFILE_TAG)
+        profile = profile if isinstance(profile, bytes) else None
+        there = [i for i, kind in enumerate(page.extrasamples) if kind in ALPHA]
+        if not there:
+            return None, profile
+        if _by_tifffile(page):
+            stored: np.ndarray = page.asarray()
+            stored = np.moveaxis(stored, 0, -1) if page.axes == "SYX" else stored
+            place = page.samplesperpixel - len(page.extrasamples) + there[0]
+            alpha = stored[:, :, place, None].astype(stored.dtype.newbyteorder("="))
+            return np.ascontiguousarray(upright(alpha, orientation=_orientation(page))), profile
+    with _opened_by_pillow(path) as image:
+        return np.array(image.convert("RGBA").getchannel("A"))[:, :, None], profile

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from typing import cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from sr_experiments.imaging.ensemble import run_ensemble
 from sr_experiments.imaging.pad import run_padded
 from sr_experiments.imaging.shortage import is_shortage
-from sr_experiments.imaging.tile import run_tiled
+from sr_experiments.imaging.tile import run_bands, run_tiled
 from sr_experiments.nets.base import SRNet
 
 _log = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
 _KEPT = 64  # pixels of the part of a tile that is kept, at least: below it most of the work is context
 
 
@@ -30,19 +31,29 @@ class Inference(nn.Module):
             memory.
         tile_overlap: Pixels of `lq` that a tile sees beyond its part. With as many as the net's receptive
             field reaches, the result is that of the whole image.
+        blend: Width, in pixels of `lq`, of the ramp over which one tile takes over from the next.
+        batch: Tiles that the net gets at once.
 
     Attributes:
         notes: What a reader of the results has to know: that memory was too small for what was asked.
     """
 
     def __init__(
-        self, *, self_ensemble: bool = False, tile: int | None = None, tile_overlap: int = 32
+        self,
+        *,
+        self_ensemble: bool = False,
+        tile: int | None = None,
+        tile_overlap: int = 32,
+        blend: int = 0,
+        batch: int = 1,
     ) -> None:
         """Nothing has run out yet."""
         super().__init__()
         self.self_ensemble = self_ensemble
         self.tile = tile
         self.tile_overlap = tile_overlap
+        self.blend = blend
+        self.batch = batch
         self.notes: list[str] = []
         self._held = tile  # the largest tiles that memory held so far; None: whole images
 
@@ -61,42 +72,73 @@ class Inference(nn.Module):
             RuntimeError: If memory does not hold the smallest tile either.
         """
 
+        def restored(tile: int | None) -> Tensor:
+            whole = self._function(net)
+            return whole(lq) if tile is None else run_tiled(whole, lq, **self._tiles(net, tile))
+
+        return self._as_memory_allows(restored, lq, smallest=self._smallest(net))
+
+    def in_bands(self, net: SRNet, lq: Tensor, place: Callable[[int, Tensor], None]) -> None:
+        """Restore an image whose result need not be held in floats as a whole.
+
+        Args:
+            net: The net.
+            lq: (B, C, H, W).
+            place: Gets the first row and the rows (B, C, rows, sW) of the result from there on, from top to
+                bottom. Where memory runs out in between it gets them again, from row 0.
+
+        Raises:
+            RuntimeError: If memory does not hold the smallest tile either.
+        """
+
+        def restored(tile: int | None) -> None:
+            whole = self._function(net)
+            top = 0
+            for band in [whole(lq)] if tile is None else run_bands(whole, lq, **self._tiles(net, tile)):
+                place(top, band)
+                top += band.shape[-2]
+
+        self._as_memory_allows(restored, lq, smallest=self._smallest(net))
+
+    def _function(self, net: SRNet) -> Callable[[Tensor], Tensor]:
+        """An image of any size, or a tile, through the net."""
+
         def padded(image: Tensor) -> Tensor:
             return run_padded(net, image, scale=net.scale, multiple_of=net.multiple_of, minimum=net.minimum)
 
-        def tiled(image: Tensor, tile: int | None) -> Tensor:
-            if tile is None:
-                return padded(image)
-            return run_tiled(
-                padded,
-                image,
-                scale=net.scale,
-                tile=tile,
-                overlap=self.tile_overlap,
-                multiple_of=net.multiple_of,
-            )
+        def ensemble(image: Tensor) -> Tensor:
+            return run_ensemble(padded, image)
 
-        smallest = 2 * self.tile_overlap + max(_KEPT, 2 * net.multiple_of, net.minimum)
+        return ensemble if self.self_ensemble else padded
 
-        def restored(image: Tensor) -> Tensor:
-            return self._as_memory_allows(tiled, image, smallest=smallest)
+    def _tiles(self, net: SRNet, tile: int) -> dict[str, Any]:
+        return {
+            "scale": net.scale,
+            "tile": tile,
+            "overlap": self.tile_overlap,
+            "multiple_of": net.multiple_of,
+            "blend": self.blend,
+            "batch": self.batch,
+        }
 
-        return run_ensemble(restored, lq) if self.self_ensemble else restored(lq)
+    def _smallest(self, net: SRNet) -> int:
+        """Below it most of the work is context."""
+        return 2 * self.tile_overlap + self.blend + max(_KEPT, 2 * net.multiple_of, net.minimum)
 
     def _as_memory_allows(
-        self, function: Callable[[Tensor, int | None], Tensor], image: Tensor, *, smallest: int
-    ) -> Tensor:
+        self, function: Callable[[int | None], _Result], image: Tensor, *, smallest: int
+    ) -> _Result:
         """Restore with the tiles that were asked for, or else with the largest that memory holds.
 
         Args:
-            function: Restores an image in tiles of a size; None: as a whole.
+            function: Restores the image in tiles of a size; None: as a whole.
             image: (B, C, H, W).
             smallest: No smaller tiles are tried.
         """
         tile = self._held
         while True:
             try:
-                result = function(image, tile)
+                result = function(tile)
                 break
             except RuntimeError as error:
                 if not is_shortage(error):
@@ -123,7 +165,7 @@ class Inference(nn.Module):
             "which a net that looks further than the overlap sees"
         )
         self.notes[:] = [sentence]
-        _log.warning("%s; tile=%s of task=evaluate begins with them", sentence, tile)
+        _log.warning("%s; tile=%s begins with them", sentence, tile)
 
 
 def _halved(image: Tensor, tile: int | None, *, smallest: int) -> int | None:

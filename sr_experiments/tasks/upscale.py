@@ -1,0 +1,300 @@
+"""``task=upscale``: photographs, enlarged."""
+
+import csv
+import errno
+import hashlib
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from sr_experiments.imaging.io import image_size
+from sr_experiments.imaging.picture import read_picture, write_picture
+from sr_experiments.mistakes import user_message
+from sr_experiments.models.base import count_parameters
+from sr_experiments.rebuild import weights_of
+from sr_experiments.restorer import Restorer, open_restorer
+from sr_experiments.tasks.record import RunRecord
+from sr_experiments.upscale.inputs import Inputs, find_inputs
+from sr_experiments.upscale.journal import Journal
+from sr_experiments.upscale.names import check_names, place_of, refuse_one_name_for_two
+from sr_experiments.upscale.progress import Bar
+from sr_experiments.upscale.restore import Alpha, enlarge
+
+_log = logging.getLogger(__name__)
+_TOLD = 20  # failures that are told at the end; the file lists all
+_HOPELESS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # no other image would fare better
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One image.
+
+    Attributes:
+        source: The file.
+        relative: Its place below the input.
+        place: Of the result, below the output.
+        pixels: Of the input; 0 where its header can not be read.
+    """
+
+    source: Path
+    relative: Path
+    place: Path
+    pixels: int
+
+
+def upscale(
+    config: DictConfig,
+    run_dir: Path,
+    *,
+    input: str | None = None,
+    output: str | None = None,
+    checkpoint: str | None = None,
+    scale: int | None = None,
+    format: str = "png",
+    name: str = "{stem}_x{scale}",
+    quality: int = 95,
+    alpha: Alpha = "bicubic",
+    self_ensemble: bool = False,
+    tile: int | None = None,
+    tile_overlap: int | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Enlarge images into `output`. The run's folder gets `run.json` and `files.csv`.
+
+    Args:
+        config: As composed; its net is that of plain weight files, ``trainer`` names the device.
+        run_dir: The run's folder.
+        input: A file, a folder, or a glob.
+        output: A folder, in which the input's tree is kept.
+        checkpoint: A run's folder, a checkpoint, a plain weight file, an ONNX file; None for a net without
+            weights.
+        scale: Of super-resolution; None for the run's or the file's own.
+        format: Of the results.
+        name: Of the results, a pattern.
+        quality: Of JPEG and WebP.
+        alpha: How alpha is enlarged.
+        self_ensemble: Mean over eight orientations.
+        tile: Side of the tiles; None: chosen by the free memory, 0: none.
+        tile_overlap: What they see around them; None: chosen.
+        overwrite: Make results anew that are there.
+
+    Raises:
+        ValueError: If an option is impossible, or an image could not be restored: after all others were.
+        OSError: If there is nothing to read, or nothing can be written.
+    """
+    check_names(name, format)
+    if not 1 <= quality <= 100:
+        raise ValueError(f"quality={quality}: must be from 1 to 100")
+    inputs, folder = _files(input, output)
+    with RunRecord(
+        run_dir / "run.json", task="upscale", input=input, output=output, source=checkpoint
+    ) as record:
+        restorer = open_restorer(
+            config,
+            checkpoint,
+            scale=scale,
+            self_ensemble=self_ensemble,
+            tile=tile,
+            tile_overlap=tile_overlap,
+        )
+        record.update(**_facts(restorer))
+        jobs = _jobs(inputs, name=name, kind=format, restorer=restorer)
+        folder.mkdir(parents=True, exist_ok=True)
+        settings = _settings(restorer, checkpoint, format=format, quality=quality, alpha=alpha)
+        worker = _Worker(
+            folder,
+            restorer,
+            Journal(folder, settings=settings),
+            quality=quality,
+            alpha=alpha,
+            overwrite=overwrite,
+        )
+        outcome = _work(jobs, worker, run_dir / "files.csv")
+        for note in restorer.notes:
+            record.note(note)
+        record.update(images=dict(Counter(status for status, _ in outcome.values())))
+        _tell(outcome, restorer, folder, inputs, run_dir)
+
+
+def _files(given: str | None, output: str | None) -> tuple[Inputs, Path]:
+    """What is read, and the folder to which is written."""
+    if given is None or output is None:
+        raise ValueError("task=upscale needs input=PHOTO_OR_FOLDER and output=FOLDER")
+    folder = Path(output).expanduser()
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"output={output} is a file; give a folder")
+    return find_inputs(given, output=folder), folder
+
+
+def _facts(restorer: Restorer) -> dict[str, Any]:
+    facts = {"model": restorer.name, "scale": restorer.scale, "channels": restorer.channels}
+    return {**facts, "parameters": count_parameters(restorer.net), "device": str(restorer.device)}
+
+
+def _settings(restorer: Restorer, checkpoint: str | None, **of_files: Any) -> dict[str, Any]:
+    """All that decides about a result but the input. Tiles do not count: nobody should see them."""
+    return {
+        "model": restorer.name,
+        "weights": _digest(checkpoint),
+        "scale": restorer.scale,
+        "self_ensemble": restorer.self_ensemble,
+        "bfloat16": restorer.bfloat16,
+        **of_files,
+    }
+
+
+def _jobs(inputs: Inputs, *, name: str, kind: str, restorer: Restorer) -> list[_Job]:
+    scale, model = restorer.scale, restorer.name
+    places = [
+        (relative, place_of(relative, name=name, kind=kind, scale=scale, model=model))
+        for _, relative in inputs.files
+    ]
+    refuse_one_name_for_two(places, name=name)
+    return [
+        _Job(source, relative, place, _pixels(source))
+        for (source, relative), (_, place) in zip(inputs.files, places, strict=True)
+    ]
+
+
+def _pixels(source: Path) -> int:
+    """By its header; a file that has none is told about when it is its turn."""
+    try:
+        height, width = image_size(source)
+    except (OSError, ValueError):
+        return 0
+    return height * width
+
+
+def _digest(checkpoint: str | None) -> str | None:
+    """Of the weights: the same name may hold others tomorrow."""
+    if checkpoint is None:
+        return None
+    path = Path(checkpoint).expanduser()
+    if path.suffix.lower() != ".onnx":
+        path = weights_of(checkpoint, option="checkpoint")
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+
+
+class _Worker:
+    """Restores one image after the other."""
+
+    def __init__(
+        self,
+        folder: Path,
+        restorer: Restorer,
+        journal: Journal,
+        *,
+        quality: int,
+        alpha: Alpha,
+        overwrite: bool,
+    ) -> None:
+        self.folder, self.restorer, self.journal = folder, restorer, journal
+        self.quality, self.alpha, self.overwrite = quality, alpha, overwrite
+
+    def __call__(self, job: _Job, bar: Bar) -> tuple[str, str]:
+        """What became of it, done, skipped or failed, and what there is to say about that."""
+        target = self.folder / job.place
+        try:
+            if target.exists() and not self.overwrite:
+                if self.journal.is_done(job.source, job.place):
+                    return "skipped", ""
+                why = self.journal.was_otherwise(job.place)
+                raise FileExistsError(f"{target} is there already and {why}; overwrite=true replaces it")
+            picture = read_picture(job.source)
+            shown = str(job.relative)
+            larger = enlarge(
+                picture,
+                self.restorer,
+                alpha=self.alpha,
+                advance=lambda share: bar.at(shown, share * job.pixels),
+            )
+            lost = write_picture(target, larger, quality=self.quality)
+            self.journal.add(job.source, job.place)
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in _HOPELESS:
+                raise
+            said = user_message(error)
+            if said is None:
+                _log.exception("%s: a fault of the program", job.source)
+                said = f"a fault of the program, please report it: {type(error).__name__}: {error}"
+            return "failed", said
+        return "done", f"{target.suffix} does not hold {' and '.join(lost)}" if lost else ""
+
+
+def _work(jobs: list[_Job], worker: _Worker, table: Path) -> dict[Path, tuple[str, str]]:
+    """All images; each is a row of the table as soon as it is done."""
+    outcome: dict[Path, tuple[str, str]] = {}
+    with _rows(table) as write, Bar(images=len(jobs), pixels=sum(job.pixels for job in jobs)) as bar:
+        for job in jobs:
+            started = time.monotonic()
+            bar.at(str(job.relative), 0)
+            status, said = outcome[job.relative] = worker(job, bar)
+            bar.end(job.pixels)
+            row = {"input": job.source, "output": worker.folder / job.place, "status": status}
+            write({**row, "reason": said, "seconds": round(time.monotonic() - started, 3)})
+    return outcome
+
+
+@contextmanager
+def _rows(path: Path) -> Iterator[Any]:
+    """A table on disk, a row at a time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        writer = csv.DictWriter(file, ["input", "output", "status", "reason", "seconds"])
+        writer.writeheader()
+
+        def write(row: dict[str, Any]) -> None:
+            writer.writerow(row)
+            file.flush()
+
+        yield write
+
+
+def _tell(
+    outcome: dict[Path, tuple[str, str]],
+    restorer: Restorer,
+    folder: Path,
+    inputs: Inputs,
+    run_dir: Path,
+) -> None:
+    """Say how it went.
+
+    Raises:
+        ValueError: If it did not go well with every image.
+    """
+    counts = Counter(status for status, _ in outcome.values())
+    plus = "" if counts["done"] == 1 else "s"
+    print(f"done     {counts['done']} image{plus} in {folder}: {restorer.name} x{restorer.scale}")
+    if counts["skipped"]:
+        print(f"skipped  {counts['skipped']} that were done before")
+    if inputs.others:
+        print(f"ignored  {inputs.others} files that are no images by their names")
+    for note in [
+        *restorer.notes,
+        *(f"{path}: {said}" for path, (s, said) in outcome.items() if s == "done" and said),
+    ]:
+        print(f"note     {_printable(note)}")
+    failed = [f"{path}: {said}" for path, (status, said) in outcome.items() if status == "failed"]
+    if not failed:
+        return
+    lines = [f"{len(failed)} of {len(outcome)} images could not be restored; the others are done"]
+    lines += [f"  {_printable(line)}" for line in failed[:_TOLD]]
+    table = run_dir / "files.csv"
+    shown = table.relative_to(Path.cwd()) if table.is_relative_to(Path.cwd()) else table
+    if len(failed) > _TOLD:
+        lines.append(f"  and {len(failed) - _TOLD} more")
+    lines.append(f"each of them is in {shown}")
+    raise ValueError("\n".join(lines))
+
+
+def _printable(text: str) -> str:
+    """File names need not be UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,0 +1,1 @@
+"""What ``task=upscale`` does with files: finds them, names results, remembers what is done, restores one."""

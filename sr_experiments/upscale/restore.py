@@ -1,0 +1,82 @@
+"""From the picture of a file to the enlarged one: depth, alpha, and memory for the result."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from torch import Tensor
+
+from sr_experiments.data.memory import free_bytes, readable
+from sr_experiments.imaging.colour import to_levels
+from sr_experiments.imaging.io import to_tensor
+from sr_experiments.imaging.picture import Picture
+from sr_experiments.imaging.resize import imresize
+from sr_experiments.restorer import Restorer
+
+Alpha = Literal["bicubic", "net"]
+_ROWS = 64
+_COPIES = 3  # of the result: its numbers, and what writing them takes
+
+
+def enlarge(
+    picture: Picture,
+    restorer: Restorer,
+    *,
+    alpha: Alpha = "bicubic",
+    advance: Callable[[float], None] = lambda share: None,
+) -> Picture:
+    """Restore a picture.
+
+    Args:
+        picture: What was read.
+        restorer: The net.
+        alpha: By what alpha is enlarged: bicubic, which keeps flat parts as they are, or the net, to which it
+            is a grey image.
+        advance: Told which share of the picture is done.
+
+    Raises:
+        ValueError: If the net does not take its channels, memory does not hold the result, or the net gives
+            what are no numbers.
+    """
+    height, width = picture.pixels.shape[:2]
+    size = restorer.scale**2 * picture.pixels.nbytes
+    if _COPIES * size > (free := free_bytes()):
+        raise ValueError(
+            f"the result of {restorer.scale * height}x{restorer.scale * width} (height x width) takes "
+            f"{readable(_COPIES * size)} of memory, and {readable(free)} are free"
+        )
+    pixels = _enlarged(picture.pixels, restorer, advance)
+    if picture.alpha is None:
+        return replace(picture, pixels=pixels)
+    if alpha == "net":
+        return replace(picture, pixels=pixels, alpha=_enlarged(picture.alpha, restorer))
+    small = to_tensor(picture.alpha)
+    large = imresize(small, scale=restorer.scale)
+    return replace(picture, pixels=pixels, alpha=_levels(large, like=picture.alpha))
+
+
+def _enlarged(
+    samples: np.ndarray, restorer: Restorer, advance: Callable[[float], None] = lambda share: None
+) -> np.ndarray:
+    """(H, W, C) to (sH, sW, C) in the same dtype. The result is held in integers only, row by row."""
+    height, width, bands = samples.shape
+    scale = restorer.scale
+    result = np.empty((scale * height, scale * width, bands), samples.dtype)
+
+    def place(top: int, rows: Tensor) -> None:
+        for first in range(0, rows.shape[-2], _ROWS):  # rounding takes doubles
+            part = rows[0, :, first : first + _ROWS]
+            result[top + first : top + first + part.shape[-2]] = _levels(part, like=samples)
+        advance((top + rows.shape[-2]) / len(result))
+
+    restorer.in_bands(to_tensor(samples)[None], place)
+    return result
+
+
+def _levels(rows: Tensor, *, like: np.ndarray) -> np.ndarray:
+    """(C, H, W) floats to (H, W, C) of the dtype of `like`."""
+    levels = to_levels(rows.detach().cpu(), white=int(np.iinfo(like.dtype).max))
+    if bool(levels.isnan().any()):
+        raise ValueError("the net's result has values that are not numbers (NaN): its weights are broken")
+    return levels.permute(1, 2, 0).numpy().astype(like.dtype)
