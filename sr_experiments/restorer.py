@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from sr_experiments.data.memory import free_bytes
@@ -43,6 +43,7 @@ class Restorer:
     Attributes:
         scale: How much larger images become.
         channels: Of the net; 1 is luma.
+        range: [low, high] of the measured values that the run's images stood for (`data.range`); None: none.
         notes: What a reader of the results has to know.
     """
 
@@ -64,6 +65,7 @@ class Restorer:
         self.device = device
         self.scale = net.scale
         self.channels = net.in_channels
+        self.range: list[float] | None = None
         self.notes: list[str] = []
         self.bfloat16 = bfloat16
         self.self_ensemble = self_ensemble
@@ -229,8 +231,8 @@ def open_restorer(
         raise ValueError(
             f"precision={config.precision}: images are restored in float32 (auto, 32-true) or with bf16-mixed"
         )
-    net, name = _net_of(config, source, scale=scale)
-    return Restorer(
+    net, name, span = _net_of(config, source, scale=scale)
+    restorer = Restorer(
         net,
         name=name,
         device=torch.device("cpu") if isinstance(net, OnnxNet) else device_of(config),
@@ -240,9 +242,14 @@ def open_restorer(
         tile_overlap=tile_overlap,
         budget=budget,
     )
+    restorer.range = span
+    return restorer
 
 
-def _net_of(config: DictConfig, source: str | None, *, scale: int | None) -> tuple[SRNet, str]:
+def _net_of(
+    config: DictConfig, source: str | None, *, scale: int | None
+) -> tuple[SRNet, str, list[float] | None]:
+    """The net, its name, and the range of values that it was trained on."""
     if source is not None and Path(source).suffix.lower() == ".onnx":
         path = Path(source).expanduser()
         if not path.is_file():
@@ -250,14 +257,15 @@ def _net_of(config: DictConfig, source: str | None, *, scale: int | None) -> tup
         net = OnnxNet(path)
         if scale is not None and scale != net.scale:
             raise ValueError(f"scale={scale}: {source} enlarges by {net.scale}")
-        return net, net.name
+        return net, net.name, None
     weights = open_checkpoint(source) if source is not None else None
     saved = weights.config if weights is not None else None
     wanted = scale or (saved.scale if saved is not None else config.scale)
     # A plain file does not say how many channels it has.
     channels = [saved.channels] if saved is not None else list(dict.fromkeys([config.channels, 3, 1]))
     rebuilt, at = rebuild(config, weights, scale=wanted, channels=channels)
-    return rebuilt, str(at.name)
+    span = OmegaConf.select(saved, "data.range") if saved is not None else None
+    return rebuilt, str(at.name), None if span is None else [float(end) for end in span]
 
 
 def device_of(config: DictConfig) -> torch.device:

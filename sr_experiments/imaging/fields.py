@@ -26,3 +26,12 @@ def open_measured(path: Path, *, axis: str = "axial") -> MeasuredFile | None:
     if is_geotiff(path):
         return GeoTiff(path)
     return None
+
+
+def is_measured(path: Path) -> bool:
+    """Whether it is one, without opening it: no reader needs to be installed.
+
+    Raises:
+        OSError: If there is no such file.
+    """
+    return is_dicom(path) or is_nifti(path) or is_geotiff(path)

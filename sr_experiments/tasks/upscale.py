@@ -6,7 +6,7 @@ import hashlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,8 @@ from sr_experiments.restorer import Restorer, open_restorer
 from sr_experiments.tasks.record import RunRecord
 from sr_experiments.upscale.inputs import Inputs, find_inputs
 from sr_experiments.upscale.journal import Journal
-from sr_experiments.upscale.names import check_names, place_of, refuse_one_name_for_two
+from sr_experiments.upscale.measured import Measuring, looks_measured
+from sr_experiments.upscale.names import SAME, check_names, place_of, refuse_one_name_for_two
 from sr_experiments.upscale.progress import Bar
 from sr_experiments.upscale.restore import Alpha, enlarge
 
@@ -41,12 +42,14 @@ class _Job:
         relative: Its place below the input.
         place: Of the result, below the output.
         pixels: Of the input; 0 where its header can not be read.
+        measured: Whether it holds measured values rather than a picture.
     """
 
     source: Path
     relative: Path
     place: Path
     pixels: int
+    measured: bool
 
 
 def upscale(
@@ -65,6 +68,8 @@ def upscale(
     tile: int | None = None,
     tile_overlap: int | None = None,
     overwrite: bool = False,
+    range: Sequence[float] | None = None,
+    axis: str = "axial",
 ) -> None:
     """Enlarge images into `output`. The run's folder gets `run.json` and `files.csv`.
 
@@ -84,6 +89,8 @@ def upscale(
         tile: Side of the tiles; None: chosen by the free memory, 0: none.
         tile_overlap: What they see around them; None: chosen.
         overwrite: Make results anew that are there.
+        range: Of files of measured values; see `Measuring`.
+        axis: See there.
 
     Raises:
         ValueError: If an option is impossible, or an image could not be restored: after all others were.
@@ -92,26 +99,23 @@ def upscale(
     check_names(name, format)
     if not 1 <= quality <= 100:
         raise ValueError(f"quality={quality}: must be from 1 to 100")
+    measuring = Measuring(range, axis)
     inputs, folder = _files(input, output)
     with RunRecord(
         run_dir / "run.json", task="upscale", input=input, output=output, source=checkpoint
     ) as record:
-        restorer = open_restorer(
-            config,
-            checkpoint,
-            scale=scale,
-            self_ensemble=self_ensemble,
-            tile=tile,
-            tile_overlap=tile_overlap,
-        )
+        tiles = {"tile": tile, "tile_overlap": tile_overlap}
+        restorer = open_restorer(config, checkpoint, scale=scale, self_ensemble=self_ensemble, **tiles)
         record.update(**_facts(restorer))
         jobs = _jobs(inputs, name=name, kind=format, restorer=restorer)
         folder.mkdir(parents=True, exist_ok=True)
         settings = _settings(restorer, checkpoint, format=format, quality=quality, alpha=alpha)
+        settings |= measuring.settings()
         worker = _Worker(
             folder,
             restorer,
             Journal(folder, settings=settings),
+            measuring=measuring,
             quality=quality,
             alpha=alpha,
             overwrite=overwrite,
@@ -152,14 +156,15 @@ def _settings(restorer: Restorer, checkpoint: str | None, **of_files: Any) -> di
 
 def _jobs(inputs: Inputs, *, name: str, kind: str, restorer: Restorer) -> list[_Job]:
     scale, model = restorer.scale, restorer.name
+    measured = [looks_measured(source) for source, _ in inputs.files]
     places = [
-        (relative, place_of(relative, name=name, kind=kind, scale=scale, model=model))
-        for _, relative in inputs.files
+        (relative, place_of(relative, name=name, kind=SAME if is_one else kind, scale=scale, model=model))
+        for (_, relative), is_one in zip(inputs.files, measured, strict=True)
     ]
     refuse_one_name_for_two(places, name=name)
     return [
-        _Job(source, relative, place, _pixels(source))
-        for (source, relative), (_, place) in zip(inputs.files, places, strict=True)
+        _Job(source, relative, place, _pixels(source), is_one)
+        for (source, relative), (_, place), is_one in zip(inputs.files, places, measured, strict=True)
     ]
 
 
@@ -192,11 +197,13 @@ class _Worker:
         restorer: Restorer,
         journal: Journal,
         *,
+        measuring: Measuring,
         quality: int,
         alpha: Alpha,
         overwrite: bool,
     ) -> None:
         self.folder, self.restorer, self.journal = folder, restorer, journal
+        self.measuring = measuring
         self.quality, self.alpha, self.overwrite = quality, alpha, overwrite
 
     def __call__(self, job: _Job, bar: Bar) -> tuple[str, str]:
@@ -208,25 +215,31 @@ class _Worker:
                     return "skipped", ""
                 why = self.journal.was_otherwise(job.place)
                 raise FileExistsError(f"{target} is there already and {why}; overwrite=true replaces it")
-            picture = read_picture(job.source)
-            shown = str(job.relative)
-            larger = enlarge(
-                picture,
-                self.restorer,
-                alpha=self.alpha,
-                advance=lambda share: bar.at(shown, share * job.pixels),
-            )
-            lost = write_picture(target, larger, quality=self.quality)
+            said = self._restored(job, target, bar)
             self.journal.add(job.source, job.place)
         except Exception as error:
             if isinstance(error, OSError) and error.errno in _HOPELESS:
                 raise
-            said = user_message(error)
-            if said is None:
+            told = user_message(error)
+            if told is None:
                 _log.exception("%s: a fault of the program", job.source)
-                said = f"a fault of the program, please report it: {type(error).__name__}: {error}"
-            return "failed", said
-        return "done", f"{target.suffix} does not hold {' and '.join(lost)}" if lost else ""
+                told = f"a fault of the program, please report it: {type(error).__name__}: {error}"
+            return "failed", told
+        return "done", said
+
+    def _restored(self, job: _Job, target: Path, bar: Bar) -> str:
+        """Write the result of an image; what there is to say about it."""
+        shown = str(job.relative)
+
+        def advance(share: float) -> None:
+            bar.at(shown, share * job.pixels)
+
+        if job.measured:
+            return self.measuring.enlarge(job.source, target, self.restorer, advance=advance)
+        picture = read_picture(job.source)
+        larger = enlarge(picture, self.restorer, alpha=self.alpha, advance=advance)
+        lost = write_picture(target, larger, quality=self.quality)
+        return f"{target.suffix} does not hold {' and '.join(lost)}" if lost else ""
 
 
 def _work(jobs: list[_Job], worker: _Worker, table: Path) -> dict[Path, tuple[str, str]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sr_experiments.imaging.io import IMAGE_SUFFIXES, natural_key
+from sr_experiments.upscale.measured import SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,9 @@ class Inputs:
     others: int = 0
 
 
-def find_inputs(given: str, *, output: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> Inputs:
+def find_inputs(
+    given: str, *, output: Path, suffixes: tuple[str, ...] = (*IMAGE_SUFFIXES, *SUFFIXES)
+) -> Inputs:
     """Look for images.
 
     Args:
@@ -63,7 +66,7 @@ def _chosen(found: list[Path], *, root: Path, output: Path, suffixes: tuple[str,
     for path in found:
         if path.is_dir() or (inside and path.resolve().is_relative_to(results)):
             continue
-        if path.suffix.lower() in suffixes:
+        if path.name.lower().endswith(suffixes):
             files.append((path, path.relative_to(root)))
         else:
             others += 1

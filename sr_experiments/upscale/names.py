@@ -42,8 +42,12 @@ def place_of(relative: Path, *, name: str, kind: str, scale: int, model: str) ->
         scale: Of super-resolution.
         model: The net's name.
     """
-    suffix = relative.suffix if kind == SAME else SUFFIXES[kind]
-    facts = {"stem": relative.stem, "suffix": relative.suffix[1:], "scale": scale, "model": model}
+    own = relative.suffix
+    if relative.name.lower().endswith(".nii.gz"):
+        own = relative.name[-len(".nii.gz") :]
+    suffix = own if kind == SAME else SUFFIXES[kind]
+    stem = relative.name.removesuffix(own)
+    facts = {"stem": stem, "suffix": own[1:], "scale": scale, "model": model}
     return relative.with_name(name.format(**facts) + suffix)
 
 
