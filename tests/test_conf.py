@@ -17,6 +17,8 @@ CHOICES = [
 ]
 NEEDED = {
     "data/folder": ["data.root=x"],
+    "experiment/medical_x2": ["data.root=x"],
+    "experiment/satellite_x2": ["data.root=x"],
     "data/paired": ["data.gt=x", "data.lq=y"],
     "data/shards": ["data.train.url=x", "data.val.root=y"],
 }

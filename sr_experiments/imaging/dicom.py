@@ -98,6 +98,8 @@ class Dicom(MeasuredFile):
         self.span = Span(*sorted(self._slope * end + self._intercept for end in self._ends))
         self.inverted = colours == "MONOCHROME1"
         self.window = _window(header)
+        whose = [header.get(key) for key in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")]
+        self.belongs = next((str(one) for one in whose if one), str(self.path.parent))
 
     def _stored(self) -> np.ndarray:
         """(H, W) integers as they stand in the file.

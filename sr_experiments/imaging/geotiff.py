@@ -64,7 +64,7 @@ class GeoTiff(MeasuredFile):
 
     def __init__(self, path: Path) -> None:
         """Read the header."""
-        self.path = path
+        self.path, self.belongs = path, str(path)
         self._rasterio = _rasterio(path)
         with self._opened() as source:
             modes.check_size(source.height, source.width * max(1, -(-source.count // 4)))

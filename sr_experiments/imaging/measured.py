@@ -62,6 +62,8 @@ class MeasuredFile(ABC):
         span: The range that it states itself; None where it states none.
         inverted: Low values are meant to be white.
         window: [center, width] that it asks to be shown with.
+        belongs: Files of the same are of the same body or scene, and must not be divided between training and
+            validation. It may be a person's: it is compared and never written down.
     """
 
     path: Path
@@ -71,6 +73,7 @@ class MeasuredFile(ABC):
     span: Span | None = None
     inverted: bool = False
     window: tuple[float, float] | None = None
+    belongs: str = ""
 
     @abstractmethod
     def plane(self, number: int) -> Plane:

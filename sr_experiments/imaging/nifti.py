@@ -60,6 +60,7 @@ class Nifti(MeasuredFile):
                 raise ValueError(
                     f"cannot read the image {path}: {error}; it is damaged, or no NIfTI"
                 ) from error
+        self.belongs = next((part for part in path.parts if part.startswith("sub-")), str(path))  # BIDS
         self._check()
         self._lay(AXES[axis])
 

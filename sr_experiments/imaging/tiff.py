@@ -6,6 +6,8 @@ of libtiff. Which of the two, or neither, is known from the header.
 
 import lzma
 import math
+import os
+import uuid
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +25,7 @@ from tifffile import (
     TIFF,
     TiffFile,
     TiffPage,
+    imwrite,
 )
 
 from sr_experiments.imaging import modes
@@ -263,3 +266,29 @@ def read_beside(path: Path) -> tuple[np.ndarray | None, bytes | None]:
             return np.ascontiguousarray(upright(alpha, orientation=_orientation(page))), profile
     with _opened_by_pillow(path) as image:
         return np.array(image.convert("RGBA").getchannel("A"))[:, :, None], profile
+
+
+def write(path: Path, image: np.ndarray) -> None:
+    """Write bands, compressed without loss, whole or not at all.
+
+    Args:
+        path: Ends in .tif or .tiff.
+        image: (H, W, C) uint8 or uint16, none of them alpha.
+    """
+    assert image.dtype in (np.uint8, np.uint16)
+    assert image.ndim == 3
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        imwrite(
+            temporary,
+            image,
+            photometric="minisblack",
+            planarconfig="contig",
+            extrasamples=("unspecified",) * (image.shape[2] - 1),
+            compression="zlib",
+            metadata=None,
+        )
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

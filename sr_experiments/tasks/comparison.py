@@ -13,6 +13,7 @@ from sr_experiments.tasks.published import Published
 
 _MISSING = "-"
 _MAIN = ("psnr", "ssim")
+_NAMES = {"bands": "bands", "range": "16"}  # of these two, by protocol
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,7 @@ class Measured:
 
     def main(self, kind: str) -> tuple[str, float, float | None]:
         """The PSNR or SSIM that papers report: its name, ours, and theirs."""
-        name = f"{kind}_bands" if self.protocol == "bands" else f"{kind}_y"
+        name = f"{kind}_{_NAMES.get(self.protocol, 'y')}"
         theirs: float | None = getattr(self.published, name, None)
         return name, self.metrics[name], theirs
 
