@@ -4,6 +4,8 @@ Three things that read well on a command line mean something else to Hydra, or n
 number (``data=291``), several choices without a sweep (``benchmark=set5,set14``), and an option of the task
 without its prefix (``checkpoint=RUN`` for ``task.checkpoint=RUN``). They are rewritten here, before Hydra
 sees them, and so is ``run=FOLDER`` (`continuing.py`); an argument that Hydra takes is left as it is.
+
+Weights without a word about the net are a run's, or tell the net themselves: ``model=recognised`` is added.
 """
 
 import re
@@ -51,6 +53,7 @@ def as_hydra_takes(arguments: Sequence[str]) -> list[str]:
     if searches or (folder is not None and (folder / SWEEP).is_file()):
         arguments = [_of_search(argument) for argument in arguments]
     others = [argument for argument in arguments if not argument.startswith(OPTION)]
+    others += _of_the_file(others, options=options)
     rewritten = [_rewritten(argument, options=options, sweep=sweep) for argument in others]
     if folder is None:
         return rewritten
@@ -59,6 +62,23 @@ def as_hydra_takes(arguments: Sequence[str]) -> list[str]:
     if (folder / SWEEP).is_file():
         return to_complete(folder, rewritten)
     return to_continue(folder, rewritten) if continues(folder) else to_begin(folder, rewritten)
+
+
+def _of_the_file(arguments: Sequence[str], *, options: set[str]) -> list[str]:
+    """What is added where the net is to be that of a file."""
+    keys = [argument.partition("=")[0].lstrip("+~") for argument in arguments]
+    if options & {"checkpoint", "interpolate"} & set(keys) and not any(map(_chooses_net, keys)):
+        return ["model=recognised"]
+    if "model=recognised" not in arguments or "scales" in options or "scale" in options:
+        return []
+    # A scale that is typed is what the file must have; one that is not, follows the file.
+    same = {"scale": "net.scale", "channels": "net.in_channels"}
+    typed = [argument.partition("=")[::2] for argument in arguments]
+    return [f"{same[key]}={value}" for key, value in typed if key in same]
+
+
+def _chooses_net(key: str) -> bool:
+    return key in ("model", "net", "experiment") or key.startswith(("net.", "net@", "-cn", "--config"))
 
 
 def _of_preview(given: Sequence[str]) -> str:

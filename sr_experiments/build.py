@@ -39,12 +39,17 @@ def build_data(config: DictConfig) -> SRData:
     return cast(SRData, instantiate(config.data))
 
 
-def build_model(config: DictConfig) -> SRModel:
-    """The LightningModule round the net, its weights drawn from `seed` or taken from `init_from`."""
+def build_model(config: DictConfig, *, continues: bool = False) -> SRModel:
+    """The LightningModule round the net, its weights drawn from `seed` or taken from `init_from`.
+
+    Args:
+        config: Composed and checked.
+        continues: Its weights will come from a checkpoint, so `init_from` need not be there any more.
+    """
     pl.seed_everything(config.seed, workers=True, verbose=False)
     net = build_net(config.net)
-    if config.init_from is not None:
-        start_from(net, config.init_from)
+    if config.init_from is not None and not continues:
+        start_from(net, config.init_from, node=config.net)
     parts = {key: instantiate(config[key]) for key in ("loss", "optimizer", "schedule")}
     if config.adversary is not None:
         parts["adversary"] = instantiate(config.adversary)(instantiate(config.discriminator))

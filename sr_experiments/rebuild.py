@@ -1,9 +1,8 @@
 """From weights on disk to a net: what a run, a checkpoint or a plain weight file holds, and what it fits."""
 
-import importlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,11 +12,11 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
 from torch import Tensor
 
-from sr_experiments import nets
 from sr_experiments.imaging.shortage import is_shortage
 from sr_experiments.models.base import CHECKPOINT_KEY, count_parameters
 from sr_experiments.nets.base import SRNet
 from sr_experiments.nets.weights import WeightsMisfit, load_exactly, load_matching, read_state_dict
+from sr_experiments.recognised import describe, hint, is_of_a_file, refuse_strange_code
 
 _log = logging.getLogger(__name__)
 
@@ -45,13 +44,26 @@ def weights_of(source: str, *, option: str) -> Path:
     return path
 
 
-def start_from(net: SRNet, source: str) -> None:
-    """Take over the weights that fit, and say what was taken, what was not, and why."""
-    report = load_matching(net, read_state_dict(weights_of(source, option="init_from")))
+def start_from(net: SRNet, source: str, *, node: DictConfig) -> None:
+    """Take over the weights that fit, and say what was taken, what was not, and why.
+
+    Args:
+        net: Changed in place.
+        source: A run's folder, a checkpoint or a plain file.
+        node: The net's config.
+
+    Raises:
+        FileNotFoundError: if there is nothing of the kind.
+        ValueError: if nothing fits.
+    """
+    path = weights_of(source, option="init_from")
+    state = read_state_dict(path)
+    report = load_matching(net, state)
     if not report.loaded:
         first = next(iter(report.skipped.items()), ("no tensors", "the file is empty"))
         raise ValueError(
             f"init_from={source}: nothing in it fits this net; for example {first[0]}: {first[1]}"
+            f"{hint(path, state, net=node)}"
         )
     lines = [f"init_from={source}: {len(report.loaded)} tensors loaded"]
     if report.renamed:
@@ -69,23 +81,75 @@ class Checkpoint:
         path: The file.
         state: Key -> tensor, by the net's own key names.
         config: Of the run, resolved; None for a plain weight file.
+        recognised: Of a plain file `name`, `scale`, `channels` and `net`, where `identify` was to tell them.
     """
 
     path: Path
     state: dict[str, Tensor]
     config: DictConfig | None
+    recognised: DictConfig | None = None
+
+    @property
+    def known(self) -> DictConfig | None:
+        """`name`, `scale`, `channels` and `net`, where they do not come from the command line."""
+        return self.config if self.config is not None else self.recognised
 
 
-def open_checkpoint(source: str) -> Checkpoint:
+def open_checkpoint(source: str, *, option: str = "checkpoint") -> Checkpoint:
     """Read a run's, a checkpoint's or a plain file's weights, and the run's config where there is one.
+
+    Args:
+        source: As it was given.
+        option: The option that it was given by, for messages.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if it can not be opened safely or holds no state dict.
     """
-    path = weights_of(source, option="checkpoint")
+    path = weights_of(source, option=option)
     state = read_state_dict(path)
     return Checkpoint(path=path, state=state, config=_config_in(path))
+
+
+def identify(config: DictConfig, checkpoint: Checkpoint) -> Checkpoint:
+    """With ``model=recognised`` a plain file tells its net; anything else stays as it is.
+
+    Args:
+        config: As composed.
+        checkpoint: As opened.
+
+    Raises:
+        ValueError: if it is not recognised.
+    """
+    if checkpoint.known is not None or not is_of_a_file(config):
+        return checkpoint
+    recognised, state = describe(config, checkpoint.path, checkpoint.state)
+    _log.info(
+        "%s is recognised as %s: scale=%d channels=%d",
+        checkpoint.path,
+        recognised.net.get("architecture") or recognised.net._target_.rpartition(".")[2],
+        recognised.scale,
+        recognised.channels,
+    )
+    return replace(checkpoint, state=state, recognised=recognised)
+
+
+def with_net_of_init(config: DictConfig) -> DictConfig:
+    """For training: in place of ``model=recognised`` the net of `init_from`, with its scale and channels.
+
+    What comes out is a config like any other: a run with it is continued and rebuilt without the file.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if none is given, or it is not recognised.
+    """
+    if not is_of_a_file(config):
+        return config
+    if config.init_from is None:
+        build_net(config.net)  # says what is missing
+    known = identify(config, open_checkpoint(config.init_from, option="init_from")).known
+    assert known is not None
+    return config_at(config, known, scale=known.scale, channels=known.channels)
 
 
 def _config_in(path: Path) -> DictConfig | None:
@@ -105,7 +169,7 @@ def _config_in(path: Path) -> DictConfig | None:
             f"{path}: the config of the run inside it can not be read: {said}; take another checkpoint of "
             "the run, or save its weights as a plain file and give model= beside it"
         ) from error
-    _refuse_strange_code(path, net)
+    refuse_strange_code(path, net)
     return saved
 
 
@@ -129,35 +193,6 @@ def build_net(node: DictConfig) -> SRNet:
             "derived from sr_experiments.nets.base.SRNet, which says what it must keep"
         )
     return net
-
-
-def _refuse_strange_code(path: Path, node: Any, *, root: bool = True) -> None:
-    """A net is built from the config inside the file, which whoever made the file has written.
-
-    Without this a checkpoint whose tensors are safe to open could name any function of the machine, also one
-    that a module of ours has imported.
-    """
-    if isinstance(node, dict):
-        target = node.get("_target_")
-        if (target is not None or root) and not _is_our_net(str(target)):
-            raise ValueError(
-                f"{path}: its config builds {target}, and only a net of sr_experiments.nets is built from a "
-                "file. If you trust it, save the state_dict of its net as a plain weight file, and give "
-                "model= beside it"
-            )
-    for value in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
-        _refuse_strange_code(path, value, root=False)
-
-
-def _is_our_net(target: str) -> bool:
-    if not target.startswith(f"{nets.__name__}."):
-        return False
-    module, _, name = target.rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module), name, None)
-    except ImportError:
-        return False  # such as a class inside what a module of ours imports
-    return isinstance(found, type) and issubclass(found, SRNet)
 
 
 def config_at(config: DictConfig, saved: DictConfig | None, *, scale: int, channels: int) -> DictConfig:
@@ -192,8 +227,9 @@ def rebuild(
         ValueError: if the weights do not fit the net, or there are none for a net that needs them.
     """
     refused: Exception | None = None
+    checkpoint = identify(config, checkpoint) if checkpoint else None
     for count in channels:
-        at = config_at(config, checkpoint.config if checkpoint else None, scale=scale, channels=count)
+        at = config_at(config, checkpoint.known if checkpoint else None, scale=scale, channels=count)
         try:
             net = build_net(at.net)
             if checkpoint is not None:
@@ -207,4 +243,7 @@ def rebuild(
         except (WeightsMisfit, InstantiationException) as error:
             refused = refused or error  # the first is for what was asked for
     assert refused is not None
+    if isinstance(refused, WeightsMisfit) and checkpoint is not None and checkpoint.known is None:
+        more = hint(checkpoint.path, checkpoint.state, net=at.net)
+        raise WeightsMisfit(f"{refused}{more}") from refused
     raise refused

@@ -13,7 +13,16 @@ CASES = {
     "one benchmark": (["benchmark=set5"], ["benchmark=set5"]),
     "an option of the task": (
         ["task=evaluate", "checkpoint=runs/a", "self_ensemble=true"],
-        ["task=evaluate", "task.checkpoint=runs/a", "task.self_ensemble=true"],
+        ["task=evaluate", "task.checkpoint=runs/a", "task.self_ensemble=true", "model=recognised"],
+    ),
+    "weights and a word about the net": (
+        ["task=evaluate", "checkpoint=a.pth", "model=rcan", "net.blocks=3"],
+        ["task=evaluate", "task.checkpoint=a.pth", "model=rcan", "net.blocks=3"],
+    ),
+    "no weights": (["task=evaluate", "model=bicubic"], ["task=evaluate", "model=bicubic"]),
+    "a net of a file, of a scale": (
+        ["model=recognised", "init_from=a.pth", "scale=2", "channels=1"],
+        ["model=recognised", "init_from=a.pth", "scale=2", "channels=1", "net.scale=2", "net.in_channels=1"],
     ),
     "with its prefix": (["task=evaluate", "task.checkpoint=a"], ["task=evaluate", "task.checkpoint=a"]),
     "an option of another task": (["task=train", "checkpoint=runs/a"], ["task=train", "checkpoint=runs/a"]),
@@ -23,11 +32,11 @@ CASES = {
     "a scale of an evaluation": (["scale=2", "task=evaluate"], ["task.scales=[2]", "task=evaluate"]),
     "two runs": (
         ["task=export", "interpolate=runs/a,runs/b", "alpha=0.8"],
-        ["task=export", "task.interpolate=[runs/a,runs/b]", "task.alpha=0.8"],
+        ["task=export", "task.interpolate=[runs/a,runs/b]", "task.alpha=0.8", "model=recognised"],
     ),
     "two runs in brackets": (
         ["task=export", "interpolate=[runs/a,runs/b]"],
-        ["task=export", "task.interpolate=[runs/a,runs/b]"],
+        ["task=export", "task.interpolate=[runs/a,runs/b]", "model=recognised"],
     ),
     "two runs without their task": (["interpolate=runs/a,runs/b"], ["interpolate=runs/a,runs/b"]),
     "the scale of a training": (["scale=2"], ["scale=2"]),

@@ -66,7 +66,14 @@ class RRDBNet(SRNet):
     scales = (1, 2, 3, 4, 8)
 
     def __init__(
-        self, *, scale: int, in_channels: int = 3, features: int = 64, blocks: int = 23, growth: int = 32
+        self,
+        *,
+        scale: int,
+        in_channels: int = 3,
+        features: int = 64,
+        blocks: int = 23,
+        growth: int = 32,
+        unshuffle: int | None = None,
     ) -> None:
         """Build the network.
 
@@ -76,8 +83,12 @@ class RRDBNet(SRNet):
             features: Channels between the blocks.
             blocks: Number of RRDBs.
             growth: Channels that each dense convolution adds.
+            unshuffle: By how much pixels are unshuffled first; None: 4, 2 and 1 at scale 1, 2 and more.
+                ESRGAN's first code had 1 at scale 2 as well, and so have many published weights.
         """
-        unshuffle = {1: 4, 2: 2}.get(scale, 1)
+        unshuffle = {1: 4, 2: 2}.get(scale, 1) if unshuffle is None else unshuffle
+        if unshuffle < 1:
+            raise ValueError(f"unshuffle={unshuffle}: RRDBNet needs 1 (none) or more")
         super().__init__(scale=scale, in_channels=in_channels, multiple_of=unshuffle, minimum=unshuffle)
         self.unshuffle = unshuffle
         self.factors = shuffle_factors(scale * unshuffle)

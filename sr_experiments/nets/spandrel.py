@@ -55,8 +55,8 @@ class SpandrelNet(SRNet):
         """
         facts = _facts(architecture)
         check_scale(architecture, scale, facts.scales)
-        make = _find_class(facts, architecture, scale)
-        given = {name: _plain(value) for name, value in (options or {}).items()}
+        make = find_class(facts, architecture, scale)
+        given = {name: plain(value) for name, value in (options or {}).items()}
         _check_options(architecture, make, given, facts)
         _check_channels(architecture, in_channels, given, facts)
         fixed = dict.fromkeys(facts.channels, in_channels) | ({facts.scale: scale} if facts.scale else {})
@@ -125,7 +125,12 @@ def _facts(architecture: str) -> Facts:
     raise ValueError(f"architecture={architecture!r}: not one of {', '.join(FACTS)}.{hint}")
 
 
-def _find_class(facts: Facts, architecture: str, scale: int) -> Callable[..., object]:
+def find_class(facts: Facts, architecture: str, scale: int) -> Callable[..., object]:
+    """The class of spandrel's.
+
+    Raises:
+        ValueError: if spandrel is not installed.
+    """
     try:
         module = importlib.import_module(f"spandrel.architectures.{facts.module or architecture}")
     except ImportError as error:
@@ -138,10 +143,10 @@ def _find_class(facts: Facts, architecture: str, scale: int) -> Callable[..., ob
     return found
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Lists of any kind (OmegaConf's too) as lists, since the architectures index and multiply them."""
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(entry) for entry in value]
+        return [plain(entry) for entry in value]
     return value
 
 

@@ -19,7 +19,7 @@ from sr_experiments.models.base import SRModel, count_parameters
 from sr_experiments.models.cost import multiply_adds
 from sr_experiments.models.inference import Inference
 from sr_experiments.nets.base import SRNet
-from sr_experiments.rebuild import Checkpoint, open_checkpoint, rebuild
+from sr_experiments.rebuild import Checkpoint, identify, open_checkpoint, rebuild
 from sr_experiments.tasks.comparison import Measured, print_comparison, write_tables
 from sr_experiments.tasks.published import models, table
 from sr_experiments.tasks.record import RunRecord
@@ -58,7 +58,7 @@ def evaluate(
     inference = Inference(self_ensemble=self_ensemble, tile=tile, tile_overlap=tile_overlap)
     demo = bool(config.data.demo) and not config.benchmark
     with RunRecord(run_dir / "run.json", task="evaluate", demo=demo, checkpoint=checkpoint) as record:
-        weights = open_checkpoint(checkpoint) if checkpoint is not None else None
+        weights = identify(config, open_checkpoint(checkpoint)) if checkpoint is not None else None
         found: list[Measured] = []
         rows: list[dict[str, Any]] = []
         for net, at in _subjects(config, weights, scales):
@@ -91,7 +91,7 @@ def _subjects(
     config: DictConfig, weights: Checkpoint | None, scales: Sequence[int] | None
 ) -> Iterator[tuple[SRNet, DictConfig]]:
     """Every net to be measured, with the config of its scale and protocol."""
-    saved = weights.config if weights is not None else None
+    saved = weights.known if weights is not None else None
     own = saved.scale if saved is not None else config.scale
     first = int(config.channels)
     for scale in scales or [own]:

@@ -18,7 +18,7 @@ from sr_experiments.models.base import count_parameters
 from sr_experiments.nets.base import SRNet
 from sr_experiments.nets.blend import blend
 from sr_experiments.paths import conf_dir
-from sr_experiments.rebuild import Checkpoint, open_checkpoint, rebuild, weights_of
+from sr_experiments.rebuild import Checkpoint, identify, open_checkpoint, rebuild
 from sr_experiments.tasks.record import RunRecord
 
 SUFFIXES = (".safetensors", ".pth")
@@ -57,7 +57,10 @@ def export(
     sources = _sources(checkpoint, interpolate, alpha)
     told = _told(sources, alpha)
     with RunRecord(run_dir / "run.json", task="export", source=told) as record:
-        weights = [_opened(source, blended=interpolate is not None) for source in sources]
+        option = "checkpoint" if interpolate is None else "interpolate"
+        weights = [open_checkpoint(source, option=option) for source in sources]
+        if all(one.config is None for one in weights):
+            weights = [identify(config, one) for one in weights]
         if interpolate is not None:
             weights = _of_one_net(weights, sources)
         nets, at = _rebuilt(config, weights, scale=scale)
@@ -110,14 +113,9 @@ def _told(sources: Sequence[str], alpha: float | None) -> str:
     return sources[0] if alpha is None else f"{1 - alpha:.6g} of {sources[0]} + {alpha:.6g} of {sources[1]}"
 
 
-def _opened(source: str, *, blended: bool) -> Checkpoint:
-    path = weights_of(source, option="interpolate" if blended else "checkpoint")
-    return open_checkpoint(str(path))
-
-
 def _of_one_net(weights: Sequence[Checkpoint], sources: Sequence[str]) -> list[Checkpoint]:
-    """Both with the config of a run where there is one: a plain file must fit the other's net."""
-    first, second = (one.config for one in weights)
+    """Both with the net of one that is known: a plain file must fit the other's."""
+    first, second = (one.known for one in weights)
     if first is not None and second is not None:
         a, b = (dict(_leaves(OmegaConf.to_container(saved.net, resolve=True))) for saved in (first, second))
         different = [key for key in {**a, **b} if a.get(key, _ABSENT) != b.get(key, _ABSENT)]
@@ -126,8 +124,8 @@ def _of_one_net(weights: Sequence[Checkpoint], sources: Sequence[str]) -> list[C
                 f"  net.{key}: {a.get(key, _ABSENT)} in {sources[0]}, {b.get(key, _ABSENT)} in {sources[1]}"
                 for key in different
             ]
-            raise ValueError("\n".join([f"{_typed(sources)}: these are runs of different nets", *lines]))
-    return [replace(one, config=one.config or first or second) for one in weights]
+            raise ValueError("\n".join([f"{_typed(sources)}: these are of different nets", *lines]))
+    return [one if one.known is not None else replace(one, recognised=first or second) for one in weights]
 
 
 _ABSENT = "nothing"
@@ -137,7 +135,7 @@ def _rebuilt(
     config: DictConfig, weights: Sequence[Checkpoint], *, scale: int | None
 ) -> tuple[list[SRNet], DictConfig]:
     """A net for each of the weights, and the config that belongs to them."""
-    saved = weights[0].config
+    saved = weights[0].known
     own = config if saved is None else saved
     # A plain file does not say how many channels it has; the second has as many as the first.
     channels = [saved.channels] if saved is not None else list(dict.fromkeys([config.channels, 3, 1]))

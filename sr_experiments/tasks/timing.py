@@ -11,6 +11,7 @@ from omegaconf import DictConfig, open_dict
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from sr_experiments.build import build_data, build_model, build_trainer
+from sr_experiments.recognised import is_of_a_file
 
 _WARM_UP = 3  # batches that are about allocation and compilation
 _COUNTED = 5
@@ -56,11 +57,13 @@ def measure(config: DictConfig) -> Timing | None:
         config: Resolved and checked.
 
     Returns:
-        None where there is nothing to train, or it trains on several devices.
+        None where there is nothing to train, it trains on several devices, or the net is that of a file.
 
     Raises:
         ValueError: If it can not be trained at all.
     """
+    if is_of_a_file(config):  # whose scale and channels change the rest of a config that is not resolved yet
+        return None
     config = config.copy()
     accumulate = int(config.trainer.accumulate_grad_batches)
     steps = -(-(_WARM_UP + _COUNTED) // accumulate)

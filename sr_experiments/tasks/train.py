@@ -22,6 +22,7 @@ from sr_experiments.data.datamodule import SRData
 from sr_experiments.models.base import SRModel, count_parameters
 from sr_experiments.models.cost import multiply_adds
 from sr_experiments.ranks import is_first
+from sr_experiments.rebuild import with_net_of_init
 from sr_experiments.tasks.record import RunRecord, write_text
 from sr_experiments.tasks.resume import Start, alone, find_start, read_record, shown
 from sr_experiments.tasks.table import print_results
@@ -44,6 +45,7 @@ def train(config: DictConfig, run_dir: Path, *, resume: bool = False) -> None:
     Raises:
         ValueError: If another process trains there, or there is no whole checkpoint to continue from.
     """
+    config = with_net_of_init(config)
     facts = {"demo": bool(config.data.demo), "model": config.name, "scale": config.scale, "seed": config.seed}
     if resume:
         config = config.copy()
@@ -62,7 +64,7 @@ def train(config: DictConfig, run_dir: Path, *, resume: bool = False) -> None:
         for note in start.notes:
             record.note(note)
         data = build_data(config)
-        model = build_model(config)
+        model = build_model(config, continues=start.path is not None)
         trainer = build_trainer(config, run_dir, model=model)
         endings.push(_Ending(trainer, record))
         if is_first() and not (run_dir / "config.yaml").is_file():

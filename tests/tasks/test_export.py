@@ -221,7 +221,7 @@ REFUSALS = {
     ),
     "other nets": (
         ["interpolate=[RUNS/a,RUNS/wide]", "alpha=0.5"],
-        "interpolate=[RUNS/a,RUNS/wide]: these are runs of different nets\n"
+        "interpolate=[RUNS/a,RUNS/wide]: these are of different nets\n"
         "  net.features: 4 in RUNS/a, 8 in RUNS/wide",
     ),
     "absent": (
