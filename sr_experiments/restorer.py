@@ -16,7 +16,7 @@ from sr_experiments.models.inference import Inference
 from sr_experiments.models.onnx_net import OnnxNet
 from sr_experiments.models.planning import Plan, bytes_per_pixel, padded, plan
 from sr_experiments.nets.base import SRNet
-from sr_experiments.rebuild import open_checkpoint, rebuild
+from sr_experiments.rebuild import identify, open_checkpoint, rebuild
 
 _log = logging.getLogger(__name__)
 MOST_ON_CPU = 1.5 * 2**30  # bytes for a net at work there: larger tiles would save next to nothing
@@ -258,8 +258,8 @@ def _net_of(
         if scale is not None and scale != net.scale:
             raise ValueError(f"scale={scale}: {source} enlarges by {net.scale}")
         return net, net.name, None
-    weights = open_checkpoint(source) if source is not None else None
-    saved = weights.config if weights is not None else None
+    weights = identify(config, open_checkpoint(source)) if source is not None else None
+    saved = weights.known if weights is not None else None
     wanted = scale or (saved.scale if saved is not None else config.scale)
     # A plain file does not say how many channels it has.
     channels = [saved.channels] if saved is not None else list(dict.fromkeys([config.channels, 3, 1]))

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from safetensors.torch import load_file, save_file
 
 from sr_experiments import cli
+from sr_experiments.imaging.io import read_image
 from sr_experiments.rebuild import identify, open_checkpoint, rebuild
 from tests.conftest import ROOT
 from tests.nets.toys import build_net
@@ -74,6 +75,18 @@ def test_it_is_measured_without_a_word_about_its_net(
     assert (record["model"], record["scale"]) == (name, scale)
     config = OmegaConf.load(folder / "config.yaml")
     assert (config.scale, config.channels, config.net.scale) == (scale, channels, scale)
+
+
+def test_photographs_are_enlarged_with_it(
+    desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = desk / "4x_compact.safetensors"
+    command = ["task=upscale", f"checkpoint={file}", f"input={desk / 'photographs' / '0.png'}"]
+    out = tmp_path / "out"
+    command += [f"output={out}", "trainer=cpu", f"hydra.run.dir={tmp_path / 'run'}"]
+    assert typed(monkeypatch, *command) == 0, capsys.readouterr().err
+    (result,) = out.rglob("*.png")
+    assert read_image(result).shape[:2] == (160, 160)
 
 
 def test_it_is_trained_further_and_rebuilt_without_the_file(
