@@ -110,7 +110,9 @@ def _task_options(arguments: Sequence[str]) -> set[str]:
     content = OmegaConf.to_container(OmegaConf.load(path))
     assert isinstance(content, dict)
     content = content.get("task", content)  # a task that chooses for other groups has the global package
-    return {str(key) for key in content if str(key)[0] != "_" and key != "defaults"}
+    options = {str(key): value for key, value in content.items() if str(key)[0] != "_" and key != "defaults"}
+    inner = {f"{key}.{name}" for key, value in options.items() if isinstance(value, dict) for name in value}
+    return {*options, *inner}
 
 
 def _gathered(arguments: Sequence[str], *, options: set[str]) -> list[str]:

@@ -1,13 +1,11 @@
-"""``task=upscale``: photographs, enlarged."""
+"""``task=upscale``: photographs and videos, enlarged."""
 
-import csv
 import errno
 import hashlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from omegaconf import DictConfig
 
 from sr_experiments.imaging.io import image_size
 from sr_experiments.imaging.picture import read_picture, write_picture
+from sr_experiments.imaging.video.writer import Encoding
 from sr_experiments.mistakes import user_message
 from sr_experiments.models.base import count_parameters
 from sr_experiments.rebuild import weights_of
@@ -27,21 +26,22 @@ from sr_experiments.upscale.measured import Measuring, looks_measured
 from sr_experiments.upscale.names import SAME, check_names, place_of, refuse_one_name_for_two
 from sr_experiments.upscale.progress import Bar
 from sr_experiments.upscale.restore import Alpha, enlarge
+from sr_experiments.upscale.summary import rows, tell
+from sr_experiments.upscale.video import VideoOptions, Videos, is_video
 
 _log = logging.getLogger(__name__)
-_TOLD = 20  # failures that are told at the end; the file lists all
 _HOPELESS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # no other image would fare better
 
 
 @dataclass(frozen=True)
 class _Job:
-    """One image.
+    """One image or video.
 
     Attributes:
         source: The file.
         relative: Its place below the input.
         place: Of the result, below the output.
-        pixels: Of the input; 0 where its header can not be read.
+        pixels: Of the input, of all frames of a video; 0 where its header can not be read.
         measured: Whether it holds measured values rather than a picture.
     """
 
@@ -70,8 +70,9 @@ def upscale(
     overwrite: bool = False,
     range: Sequence[float] | None = None,
     axis: str = "axial",
+    video: VideoOptions | None = None,
 ) -> None:
-    """Enlarge images into `output`. The run's folder gets `run.json` and `files.csv`.
+    """Enlarge images and videos into `output`. The run's folder gets `run.json` and `files.csv`.
 
     Args:
         config: As composed; its net is that of plain weight files, ``trainer`` names the device.
@@ -91,14 +92,13 @@ def upscale(
         overwrite: Make results anew that are there.
         range: Of files of measured values; see `Measuring`.
         axis: See there.
+        video: How videos are written.
 
     Raises:
-        ValueError: If an option is impossible, or an image could not be restored: after all others were.
+        ValueError: If an option is impossible, or a file could not be restored: after all others were.
         OSError: If there is nothing to read, or nothing can be written.
     """
-    check_names(name, format)
-    if not 1 <= quality <= 100:
-        raise ValueError(f"quality={quality}: must be from 1 to 100")
+    _check(name, format, quality)
     measuring = Measuring(range, axis)
     inputs, folder = _files(input, output)
     with RunRecord(
@@ -107,14 +107,16 @@ def upscale(
         tiles = {"tile": tile, "tile_overlap": tile_overlap}
         restorer = open_restorer(config, checkpoint, scale=scale, self_ensemble=self_ensemble, **tiles)
         record.update(**_facts(restorer))
-        jobs = _jobs(inputs, name=name, kind=format, restorer=restorer)
+        videos = Videos(restorer, Encoding(**(video or {})))
+        jobs = _jobs(inputs, name=name, kind=format, videos=videos)
         folder.mkdir(parents=True, exist_ok=True)
-        settings = _settings(restorer, checkpoint, format=format, quality=quality, alpha=alpha)
-        settings |= measuring.settings()
+        settings = _settings(restorer, checkpoint)
+        of_images = {"format": format, "quality": quality, "alpha": alpha, **measuring.settings()}
         worker = _Worker(
             folder,
             restorer,
-            Journal(folder, settings=settings),
+            Journal(folder, settings=settings | of_images),
+            (videos, Journal(folder, settings=settings | videos.settings())),
             measuring=measuring,
             quality=quality,
             alpha=alpha,
@@ -124,7 +126,13 @@ def upscale(
         for note in restorer.notes:
             record.note(note)
         record.update(images=dict(Counter(status for status, _ in outcome.values())))
-        _tell(outcome, restorer, folder, inputs, run_dir)
+        tell(outcome, restorer, folder, inputs, run_dir)
+
+
+def _check(name: str, kind: str, quality: int) -> None:
+    check_names(name, kind)
+    if not 1 <= quality <= 100:
+        raise ValueError(f"quality={quality}: must be from 1 to 100")
 
 
 def _files(given: str | None, output: str | None) -> tuple[Inputs, Path]:
@@ -142,35 +150,39 @@ def _facts(restorer: Restorer) -> dict[str, Any]:
     return {**facts, "parameters": count_parameters(restorer.net), "device": str(restorer.device)}
 
 
-def _settings(restorer: Restorer, checkpoint: str | None, **of_files: Any) -> dict[str, Any]:
-    """All that decides about a result but the input. Tiles do not count: nobody should see them."""
+def _settings(restorer: Restorer, checkpoint: str | None) -> dict[str, Any]:
+    """What decides about a result but input and format. Tiles do not count: nobody should see them."""
     return {
         "model": restorer.name,
         "weights": _digest(checkpoint),
         "scale": restorer.scale,
         "self_ensemble": restorer.self_ensemble,
         "bfloat16": restorer.bfloat16,
-        **of_files,
     }
 
 
-def _jobs(inputs: Inputs, *, name: str, kind: str, restorer: Restorer) -> list[_Job]:
-    scale, model = restorer.scale, restorer.name
+def _jobs(inputs: Inputs, *, name: str, kind: str, videos: Videos) -> list[_Job]:
+    facts: dict[str, Any] = {"name": name, "scale": videos.restorer.scale, "model": videos.restorer.name}
+    suffixes = [videos.suffix(source) if is_video(source) else None for source, _ in inputs.files]
     measured = [looks_measured(source) for source, _ in inputs.files]
     places = [
-        (relative, place_of(relative, name=name, kind=SAME if is_one else kind, scale=scale, model=model))
-        for (_, relative), is_one in zip(inputs.files, measured, strict=True)
+        (relative, place_of(relative, kind=SAME if is_one else kind, suffix=suffix, **facts))
+        for (_, relative), is_one, suffix in zip(inputs.files, measured, suffixes, strict=True)
     ]
+    if any(suffixes):
+        videos.check()
     refuse_one_name_for_two(places, name=name)
     return [
-        _Job(source, relative, place, _pixels(source), is_one)
+        _Job(source, relative, place, _pixels(source, videos), is_one)
         for (source, relative), (_, place), is_one in zip(inputs.files, places, measured, strict=True)
     ]
 
 
-def _pixels(source: Path) -> int:
+def _pixels(source: Path, videos: Videos) -> int:
     """By its header; a file that has none is told about when it is its turn."""
     try:
+        if is_video(source):
+            return videos.pixels(source)
         height, width = image_size(source)
     except (OSError, ValueError):
         return 0
@@ -189,13 +201,14 @@ def _digest(checkpoint: str | None) -> str | None:
 
 
 class _Worker:
-    """Restores one image after the other."""
+    """Restores one file after the other."""
 
     def __init__(
         self,
         folder: Path,
         restorer: Restorer,
         journal: Journal,
+        videos: tuple[Videos, Journal],
         *,
         measuring: Measuring,
         quality: int,
@@ -203,20 +216,22 @@ class _Worker:
         overwrite: bool,
     ) -> None:
         self.folder, self.restorer, self.journal = folder, restorer, journal
+        self.videos, self.journal_of_videos = videos
         self.measuring = measuring
         self.quality, self.alpha, self.overwrite = quality, alpha, overwrite
 
     def __call__(self, job: _Job, bar: Bar) -> tuple[str, str]:
         """What became of it, done, skipped or failed, and what there is to say about that."""
         target = self.folder / job.place
+        journal = self.journal_of_videos if is_video(job.source) else self.journal
         try:
             if target.exists() and not self.overwrite:
-                if self.journal.is_done(job.source, job.place):
+                if journal.is_done(job.source, job.place):
                     return "skipped", ""
-                why = self.journal.was_otherwise(job.place)
+                why = journal.was_otherwise(job.place)
                 raise FileExistsError(f"{target} is there already and {why}; overwrite=true replaces it")
             said = self._restored(job, target, bar)
-            self.journal.add(job.source, job.place)
+            journal.add(job.source, job.place)
         except Exception as error:
             if isinstance(error, OSError) and error.errno in _HOPELESS:
                 raise
@@ -234,6 +249,8 @@ class _Worker:
         def advance(share: float) -> None:
             bar.at(shown, share * job.pixels)
 
+        if is_video(job.source):
+            return "; ".join(self.videos.enlarge(job.source, target, advance=advance))
         if job.measured:
             return self.measuring.enlarge(job.source, target, self.restorer, advance=advance)
         picture = read_picture(job.source)
@@ -245,7 +262,7 @@ class _Worker:
 def _work(jobs: list[_Job], worker: _Worker, table: Path) -> dict[Path, tuple[str, str]]:
     """All images; each is a row of the table as soon as it is done."""
     outcome: dict[Path, tuple[str, str]] = {}
-    with _rows(table) as write, Bar(images=len(jobs), pixels=sum(job.pixels for job in jobs)) as bar:
+    with rows(table) as write, Bar(images=len(jobs), pixels=sum(job.pixels for job in jobs)) as bar:
         for job in jobs:
             started = time.monotonic()
             bar.at(str(job.relative), 0)
@@ -254,60 +271,3 @@ def _work(jobs: list[_Job], worker: _Worker, table: Path) -> dict[Path, tuple[st
             row = {"input": job.source, "output": worker.folder / job.place, "status": status}
             write({**row, "reason": said, "seconds": round(time.monotonic() - started, 3)})
     return outcome
-
-
-@contextmanager
-def _rows(path: Path) -> Iterator[Any]:
-    """A table on disk, a row at a time."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.DictWriter(file, ["input", "output", "status", "reason", "seconds"])
-        writer.writeheader()
-
-        def write(row: dict[str, Any]) -> None:
-            writer.writerow(row)
-            file.flush()
-
-        yield write
-
-
-def _tell(
-    outcome: dict[Path, tuple[str, str]],
-    restorer: Restorer,
-    folder: Path,
-    inputs: Inputs,
-    run_dir: Path,
-) -> None:
-    """Say how it went.
-
-    Raises:
-        ValueError: If it did not go well with every image.
-    """
-    counts = Counter(status for status, _ in outcome.values())
-    plus = "" if counts["done"] == 1 else "s"
-    print(f"done     {counts['done']} image{plus} in {folder}: {restorer.name} x{restorer.scale}")
-    if counts["skipped"]:
-        print(f"skipped  {counts['skipped']} that were done before")
-    if inputs.others:
-        print(f"ignored  {inputs.others} files that are no images by their names")
-    for note in [
-        *restorer.notes,
-        *(f"{path}: {said}" for path, (s, said) in outcome.items() if s == "done" and said),
-    ]:
-        print(f"note     {_printable(note)}")
-    failed = [f"{path}: {said}" for path, (status, said) in outcome.items() if status == "failed"]
-    if not failed:
-        return
-    lines = [f"{len(failed)} of {len(outcome)} images could not be restored; the others are done"]
-    lines += [f"  {_printable(line)}" for line in failed[:_TOLD]]
-    table = run_dir / "files.csv"
-    shown = table.relative_to(Path.cwd()) if table.is_relative_to(Path.cwd()) else table
-    if len(failed) > _TOLD:
-        lines.append(f"  and {len(failed) - _TOLD} more")
-    lines.append(f"each of them is in {shown}")
-    raise ValueError("\n".join(lines))
-
-
-def _printable(text: str) -> str:
-    """File names need not be UTF-8."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sr_experiments.imaging.io import IMAGE_SUFFIXES, natural_key
+from sr_experiments.imaging.video.streams import VIDEO_SUFFIXES
 from sr_experiments.upscale.measured import SUFFIXES
+
+_KNOWN = (*IMAGE_SUFFIXES, *SUFFIXES, *VIDEO_SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -14,23 +17,21 @@ class Inputs:
 
     Attributes:
         files: Each with its place below the root, in natural order; of the same place in the output's tree.
-        others: Files that are no images by their names, and are left alone.
+        others: Files that are neither images nor videos by their names, and are left alone.
     """
 
     files: list[tuple[Path, Path]]
     others: int = 0
 
 
-def find_inputs(
-    given: str, *, output: Path, suffixes: tuple[str, ...] = (*IMAGE_SUFFIXES, *SUFFIXES)
-) -> Inputs:
-    """Look for images.
+def find_inputs(given: str, *, output: Path, suffixes: tuple[str, ...] = _KNOWN) -> Inputs:
+    """Look for images and videos.
 
     Args:
         given: A file, a folder, which is searched with all its folders, or a glob, in which ``**`` is any
             number of folders. What is there under this very name is no glob, whatever is in the name.
         output: The folder of the results, which are not taken for inputs where it lies in the input.
-        suffixes: Of images, in small letters.
+        suffixes: Of images and videos, in small letters.
 
     Raises:
         FileNotFoundError: If there is nothing of the kind.
@@ -59,7 +60,7 @@ def find_inputs(
 
 
 def _chosen(found: list[Path], *, root: Path, output: Path, suffixes: tuple[str, ...], given: str) -> Inputs:
-    """The images among what was found. Links that lead nowhere stay: they are reported like broken files."""
+    """What can be restored of what was found. Links that lead nowhere stay: they are told as broken files."""
     results = output.resolve()
     inside = results.is_relative_to(root.resolve())
     files, others = [], 0
@@ -72,7 +73,7 @@ def _chosen(found: list[Path], *, root: Path, output: Path, suffixes: tuple[str,
             others += 1
     if not files:
         kinds = ", ".join(suffix[1:] for suffix in suffixes)
-        raise FileNotFoundError(f"input={given}: no images there; these are read: {kinds}")
+        raise FileNotFoundError(f"input={given}: no images or videos there; these are read: {kinds}")
     files.sort(key=lambda pair: [natural_key(part) for part in pair[1].parts])
     return Inputs(files, others)
 

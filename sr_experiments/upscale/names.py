@@ -32,7 +32,9 @@ def check_names(name: str, kind: str) -> None:
         raise ValueError(f"name={name}: it names a file; the folder is output=FOLDER")
 
 
-def place_of(relative: Path, *, name: str, kind: str, scale: int, model: str) -> Path:
+def place_of(
+    relative: Path, *, name: str, kind: str, scale: int, model: str, suffix: str | None = None
+) -> Path:
     """Where the result of an input lies below the output folder.
 
     Args:
@@ -41,11 +43,13 @@ def place_of(relative: Path, *, name: str, kind: str, scale: int, model: str) ->
         kind: The format, or `SAME`.
         scale: Of super-resolution.
         model: The net's name.
+        suffix: Of the result; None: by the format.
     """
     own = relative.suffix
     if relative.name.lower().endswith(".nii.gz"):
         own = relative.name[-len(".nii.gz") :]
-    suffix = own if kind == SAME else SUFFIXES[kind]
+    if suffix is None:
+        suffix = own if kind == SAME else SUFFIXES[kind]
     stem = relative.name.removesuffix(own)
     facts = {"stem": stem, "suffix": own[1:], "scale": scale, "model": model}
     return relative.with_name(name.format(**facts) + suffix)

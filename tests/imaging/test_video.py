@@ -126,7 +126,10 @@ def test_batches_and_progress(tmp_path: Path) -> None:
 
     one, _ = restored(source, suffix=".mkv")
     target, result = restored(
-        source, restore=restore, batch=4, told=lambda done, all: heard.append((done, all))
+        source,
+        restore=restore,
+        encoding=Encoding(options={"preset": "ultrafast"}, batch=4),
+        told=lambda done, all: heard.append((done, all)),
     )
     assert sizes == [4, 4, 2]
     assert heard == [(number, 10) for number in range(1, 11)]

@@ -59,6 +59,19 @@ def look(source: Path) -> Facts:
             )
 
 
+def extent(source: Path) -> int:
+    """Pixels of all frames together, about, by the header alone; 0 where it does not say.
+
+    Raises:
+        ValueError: If it is no video; the message names it.
+        OSError: If it can not be read.
+    """
+    with explained(source), frames.library().open(str(source)) as read:
+        main = streams.main_stream(read)
+        count = main.frames or round(float((read.duration or 0) * (main.average_rate or 0)) / _SECOND)
+        return int(count * main.width * main.height)
+
+
 def _missing(source: Path) -> str:
     """What is said of a file that is shorter than it says; empty where nothing is missing."""
     stated, size = stated_length(source), source.stat().st_size

@@ -141,6 +141,21 @@ def to_frame(rgb: Tensor, coding: Coding) -> Any:
     return frame
 
 
+def encoder_of(codec: str) -> Any:
+    """PyAV's encoder of a name.
+
+    Raises:
+        ValueError: If there is none, or none of videos.
+    """
+    try:
+        encoder = library().Codec(codec, "w")
+    except ValueError as error:
+        raise ValueError(f"codec={codec}: this PyAV has no such encoder (libx264, libx265, ...)") from error
+    if encoder.type != "video":
+        raise ValueError(f"codec={codec} encodes {encoder.type}, not videos")
+    return encoder
+
+
 def coding_to_write(read: Coding, *, codec: str, wanted: str | None) -> Coding:
     """The coding of the frames that are written: that of those that are read, if it can be.
 
@@ -155,13 +170,7 @@ def coding_to_write(read: Coding, *, codec: str, wanted: str | None) -> Coding:
     Raises:
         ValueError: If there is no such encoder, or it takes no such format.
     """
-    av = library()
-    try:
-        encoder = av.Codec(codec, "w")
-    except ValueError as error:
-        raise ValueError(f"codec={codec}: this PyAV has no such encoder (libx264, libx265, ...)") from error
-    if encoder.type != "video":
-        raise ValueError(f"codec={codec} encodes {encoder.type}, not videos")
+    encoder = encoder_of(codec)
     base = read if read.kind == "yuv" else replace(read, kind="yuv", full=False, matrix=1)
     there = {form.name for form in encoder.video_formats or ()}
     choices = [

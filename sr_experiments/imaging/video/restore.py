@@ -48,7 +48,6 @@ def restore_video(
     restore: Restore,
     scale: int,
     encoding: Encoding | None = None,
-    batch: int = 1,
     told: Callable[[int, int], None] | None = None,
 ) -> Restored:
     """Restore a video's frames and write it anew.
@@ -58,15 +57,15 @@ def restore_video(
         target: What is written, whole or not at all: .mp4, .m4v, .mov, .mkv or .webm.
         restore: (B, 3, H, W) float32 RGB in [0, 1], upright, to (B, 3, scale H, scale W).
         scale: Of the result.
-        encoding: How it is written; None: H.264.
-        batch: Frames that `restore` is given at once.
+        encoding: How it is written, and how many frames `restore` is given at once; None: H.264, one.
         told: Is called with the number of frames that are done, and of all.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is no video, is cut or broken, or can not be written so; the message names it.
     """
-    assert batch >= 1
+    encoding = encoding or Encoding()
+    assert encoding.batch >= 1
     facts = look(source)
     container = streams.format_of(target)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -79,8 +78,10 @@ def restore_video(
             av.open(str(temporary), "w", format=container) as written,
         ):
             main = streams.main_stream(read)
-            writer = Writer(written, read, main, facts=facts, scale=scale, encoding=encoding or Encoding())
-            pictures = _Pictures(facts, restore=restore, scale=scale, batch=batch, writer=writer, told=told)
+            writer = Writer(written, read, main, facts=facts, scale=scale, encoding=encoding)
+            pictures = _Pictures(
+                facts, restore=restore, scale=scale, batch=encoding.batch, writer=writer, told=told
+            )
             for packet in read.demux([main, *writer.copied]):
                 if packet.stream_index == main.index:
                     pictures.take(packet)

@@ -1,6 +1,7 @@
 """A video that is written: its pictures encoded, everything else copied."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
@@ -21,12 +22,26 @@ class Encoding:
         crf: Constant quality, smaller is better; None: `CRF` of the codec.
         pixel_format: FFmpeg's name; None: the nearest to what was read.
         options: Further ones of the encoder, as {"preset": "slow"}.
+        batch: Frames that go through the net at once.
     """
 
     codec: str = "libx264"
     crf: int | None = None
     pixel_format: str | None = None
-    options: dict[str, str] = field(default_factory=dict)
+    options: Mapping[str, str | int | float] | None = None
+    batch: int = 1
+
+    def check(self) -> None:
+        """Refuse what goes with no video.
+
+        Raises:
+            ValueError: If there is no such encoder, it has no constant quality and one is asked for, or
+                batches have no frames.
+        """
+        if self.batch < 1:
+            raise ValueError(f"batch={self.batch}: must be at least 1")
+        frames.encoder_of(self.codec)
+        self.of_encoder()
 
     def of_encoder(self) -> dict[str, str]:
         """All options of the encoder.
@@ -37,9 +52,13 @@ class Encoding:
         if self.codec not in CRF:
             if self.crf is not None:
                 raise ValueError(f"crf={self.crf}: codec={self.codec} has none; {', '.join(CRF)} have")
-            return dict(self.options)
+            return self._further()
         crf = CRF[self.codec] if self.crf is None else self.crf
-        return {"crf": str(crf)} | {key: str(value) for key, value in self.options.items()}
+        quiet = {"x265-params": "log-level=error"} if self.codec == "libx265" else {}
+        return {"crf": str(crf)} | quiet | self._further()
+
+    def _further(self) -> dict[str, str]:
+        return {str(key): str(value) for key, value in (self.options or {}).items()}
 
 
 class Writer:
@@ -153,7 +172,7 @@ class Writer:
                 f"codec={encoding.codec} refuses {self.size[1]}x{self.size[0]} {encoder.pix_fmt} with "
                 f"{encoding.of_encoder()}: {error.strerror}"
             ) from error
-        unknown = set(context.options) & set(encoding.options)
+        unknown = set(context.options) & set(encoding.options or {})
         if unknown:
             raise ValueError(f"codec={encoding.codec} has no option {', '.join(sorted(unknown))}")
         return encoder
