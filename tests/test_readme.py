@@ -12,7 +12,8 @@ from sr_experiments.config import register
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-DOCUMENTS = [README, (ROOT / "data" / "README.md").read_text(encoding="utf-8")]
+FIELDS = sorted((ROOT / "docs" / "fields").glob("*.md"))
+DOCUMENTS = [README, *(path.read_text(encoding="utf-8") for path in [ROOT / "data" / "README.md", *FIELDS])]
 CONF = ROOT / "conf"
 
 
