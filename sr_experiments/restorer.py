@@ -257,15 +257,21 @@ def _net_of(
         net = OnnxNet(path)
         if scale is not None and scale != net.scale:
             raise ValueError(f"scale={scale}: {source} enlarges by {net.scale}")
-        return net, net.name, None
+        return net, net.name, _range_of(config)
     weights = identify(config, open_checkpoint(source)) if source is not None else None
     saved = weights.known if weights is not None else None
     wanted = scale or (saved.scale if saved is not None else config.scale)
     # A plain file does not say how many channels it has.
     channels = [saved.channels] if saved is not None else list(dict.fromkeys([config.channels, 3, 1]))
     rebuilt, at = rebuild(config, weights, scale=wanted, channels=channels)
-    span = OmegaConf.select(saved, "data.range") if saved is not None else None
-    return rebuilt, str(at.name), None if span is None else [float(end) for end in span]
+    run = weights.config if weights is not None else None
+    return rebuilt, str(at.name), _range_of(config if run is None else run)
+
+
+def _range_of(config: DictConfig) -> list[float] | None:
+    """What black and white stood for in a run, or are said to stand for beside a plain file."""
+    span = OmegaConf.select(config, "data.range")
+    return None if span is None else [float(end) for end in span]
 
 
 def device_of(config: DictConfig) -> torch.device:

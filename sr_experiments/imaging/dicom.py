@@ -140,7 +140,7 @@ class Dicom(MeasuredFile):
             )
         (values,) = planes
         old = self._stored()
-        stored = np.clip((values[:, :, 0] - self._intercept) / self._slope, *self._ends)
+        stored = np.clip((values[:, :, 0].astype(np.float64) - self._intercept) / self._slope, *self._ends)
         stored = as_whole(stored, old.dtype)
         holes = self._holes(old)
         if holes is not None:

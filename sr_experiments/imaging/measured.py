@@ -20,6 +20,7 @@ from torch import Tensor
 from sr_experiments.imaging.span import Span
 
 Restore = Callable[[Tensor], Tensor]
+_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class MeasuredFile(ABC):
 
         Args:
             path: Of the same suffix.
-            planes: As many as the file has, (scale H, scale W, C) float64 in the file's unit, without holes.
+            planes: As many as the file has, (scale H, scale W, C) float32 in the file's unit, without holes.
             scale: How many times smaller the pixels are.
             name: Of the net, for a header that says what was done.
         """
@@ -147,11 +148,26 @@ def upscale_measured(
             unit = span.to_unit(filled)
             unit = 1.0 - unit if file.inverted else unit
             sr = restore(torch.from_numpy(np.ascontiguousarray(unit.transpose(2, 0, 1)))[None])[0]
-            made = sr.detach().float().cpu().clamp(0, 1).permute(1, 2, 0).numpy()
-            yield span.from_unit(1.0 - made if file.inverted else made)
+            yield _in_unit(sr.detach().cpu(), span, inverted=file.inverted)
 
     file.write(output, restored(), scale=scale, name=name)
     return float(np.mean(outside))
+
+
+def _in_unit(sr: Tensor, span: Span, *, inverted: bool) -> np.ndarray:
+    """(C, H, W) of [0, 1] to (H, W, C) float32 in the file's unit, some rows at a time: scenes are large.
+
+    Raises:
+        ValueError: If a value is not a number.
+    """
+    bands, height, width = sr.shape
+    values = np.empty((height, width, bands), np.float32)
+    for top in range(0, height, _ROWS):
+        rows = sr[:, top : top + _ROWS].double().clamp(0, 1).permute(1, 2, 0).numpy()
+        if np.isnan(rows).any():
+            raise ValueError("the net's result has values that are not numbers (NaN): its weights are broken")
+        values[top : top + _ROWS] = span.from_unit(1.0 - rows if inverted else rows)
+    return values
 
 
 def enlarged(mask: np.ndarray, scale: int) -> np.ndarray:

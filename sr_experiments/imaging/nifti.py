@@ -127,7 +127,7 @@ class Nifti(MeasuredFile):
             if kind.kind == "f":
                 old = self._stored(number)
                 plane = np.where(enlarged(~np.isfinite(old), scale), enlarged(old, scale), plane)
-            along[number] = as_whole((plane - self._inter) / self._slope, kind)
+            along[number] = as_whole((plane.astype(np.float64) - self._inter) / self._slope, kind)
         with written_whole(path) as temporary:
             self._described(made, factors).to_filename(temporary)
 

@@ -22,7 +22,7 @@ from sr_experiments.restorer import Restorer, open_restorer
 from sr_experiments.tasks.record import RunRecord
 from sr_experiments.upscale.inputs import Inputs, find_inputs
 from sr_experiments.upscale.journal import Journal
-from sr_experiments.upscale.measured import Measuring, looks_measured
+from sr_experiments.upscale.measured import Measuring, looks_measured, pixels_of
 from sr_experiments.upscale.names import SAME, check_names, place_of, refuse_one_name_for_two
 from sr_experiments.upscale.progress import Bar
 from sr_experiments.upscale.restore import Alpha, enlarge
@@ -173,7 +173,7 @@ def _jobs(inputs: Inputs, *, name: str, kind: str, videos: Videos) -> list[_Job]
         videos.check()
     refuse_one_name_for_two(places, name=name)
     return [
-        _Job(source, relative, place, _pixels(source, videos), is_one)
+        _Job(source, relative, place, pixels_of(source) if is_one else _pixels(source, videos), is_one)
         for (source, relative), (_, place), is_one in zip(inputs.files, places, measured, strict=True)
     ]
 

@@ -14,8 +14,10 @@ from sr_experiments.imaging.span import Span
 from sr_experiments.restorer import Restorer
 
 SUFFIXES = (".dcm", ".nii", ".nii.gz")  # by which they are found in folders; a GeoTIFF is called .tif
-_COPIES = 4  # of a plane of the result, and the integers of the file
-_BYTES = 8  # of a number
+_OWN = (
+    "measured values were restored over the range of their file: neither range= nor the weights name another"
+)
+_OF_PLANE, _OF_FILE = 16, 4  # bytes of a value, while its plane is at work, and of all that is written
 
 
 def looks_measured(path: Path) -> bool:
@@ -24,6 +26,15 @@ def looks_measured(path: Path) -> bool:
         return is_measured(path)
     except OSError:
         return False
+
+
+def pixels_of(path: Path) -> int:
+    """Of all planes, by the header; 0 where it can not be read."""
+    try:
+        file = open_measured(path)
+    except (OSError, ValueError):
+        return 0
+    return 0 if file is None else file.planes * file.shape[0] * file.shape[1]
 
 
 @dataclass(frozen=True)
@@ -74,10 +85,12 @@ class Measuring:
         file = open_measured(source, axis=self.axis)
         assert file is not None, "its caller has looked"
         given = self.range if self.range is not None else restorer.range
+        if given is None and _OWN not in restorer.notes:
+            restorer.notes.append(_OWN)
         span = file.chosen_span(None if given is None else Span.of(given, option="range"))
         height, width, bands = file.shape
         values = restorer.scale**2 * height * width * bands
-        if (needed := values * _BYTES * (_COPIES + file.planes / 2)) > (free := free_bytes()):
+        if (needed := values * (_OF_PLANE + _OF_FILE * file.planes)) > (free := free_bytes()):
             raise ValueError(
                 f"the result of {file.planes} x {restorer.scale * height}x{restorer.scale * width} takes "
                 f"about {readable(needed)} of memory, and {readable(free)} are free; cut the file into parts"

@@ -214,6 +214,8 @@ def test_what_is_refused_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_a_failure_leaves_no_file(tmp_path: Path) -> None:
     path = write_geotiff(tmp_path / "a.tif", scene())
+    with pytest.raises(ValueError, match="the net's result has values that are not numbers"):
+        made(path, restore=lambda lq: repeated(2)(lq) * float("nan"))
 
     def broken(lq: Any) -> Any:
         raise ValueError("no")

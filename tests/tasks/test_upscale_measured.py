@@ -130,3 +130,20 @@ def test_another_range_is_another_result(monkeypatch: pytest.MonkeyPatch, capsys
     upscaled(monkeypatch, "channels=1", "input=a.dcm", "range=[-160,240]", "overwrite=true", run="third")
     assert "of its values lay outside -160 to 240 and were cut off" in capsys.readouterr().out
     assert header_of(Path("out/a_x2.dcm")).pixel_array.max() <= 240 + 1024
+
+
+def test_what_nobody_has_stated_is_told(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """Exported weights do not know their range, and would be fed another one without a word."""
+    bands = scene(1)
+    bands[0, 0, 0] = 20000
+    write_geotiff(Path("a.tif"), bands)
+    note = (
+        "measured values were restored over the range of their file: neither range= nor the weights name ano"
+    )
+    assert note in upscaled(monkeypatch, "channels=1", "input=a.tif")["notes"][0]
+    assert note in capsys.readouterr().out
+    again = upscaled(
+        monkeypatch, "channels=1", "input=a.tif", "data.range=[0,10000]", "overwrite=true", run="again"
+    )
+    assert again["notes"] == []
+    assert "0.208 % of its values lay outside 0 to 10000 and were cut off" in capsys.readouterr().out
