@@ -157,6 +157,7 @@ def _profile(source: Any, scale: int) -> dict[str, Any]:
         "dtype": source.dtypes[0],
         "nodata": source.nodata,
         "compress": source.profile.get("compress", "none"),
+        "interleave": source.profile.get("interleave", "pixel"),
         "bigtiff": "if_safer",
     }
     if profile["compress"] not in (*LOSSLESS, "none"):

@@ -47,6 +47,18 @@ class Converted:
     skipped: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What of a file must be known before any is converted: all headers together would be large."""
+
+    path: Path
+    planes: int
+    bands: int
+    belongs: str
+    window: tuple[float, float] | None
+    span: Span
+
+
 def find_measured(given: Path) -> list[Path]:
     """The file, or all files of measured values in a folder and its folders, in natural order.
 
@@ -93,14 +105,16 @@ def convert_files(
     for role in ROLES:
         if (output / role).is_dir() and any((output / role).iterdir()):
             raise ValueError(f"{output / role} holds files already; give another output=FOLDER")
-    files, problems = _opened(paths, axis)
+    files, problems = _opened(paths, axis, span)
     if problems and not (skip and files):
         raise ValueError(shortened(problems, separator="\n") + "\ntask.skip=true leaves such files out")
-    agreed = _agreed(files, span)
-    made = Converted(agreed, files[0].shape[2], window=_window(files), skipped=problems)
+    agreed = _agreed(files)
+    made = Converted(agreed, files[0].bands, window=_window(files), skipped=problems)
     outside = []
     roles = _roles(files, held_out, tile=tile)
-    for number, file in enumerate(files, start=1):
+    for number, known in enumerate(files, start=1):
+        file = open_measured(known.path, axis=axis)
+        assert file is not None
         for name, levels, role, lost in _images(
             file, agreed, tile=tile, role=roles[file.belongs], share=held_out
         ):
@@ -120,44 +134,47 @@ def convert_files(
     return made
 
 
-def _opened(paths: Sequence[Path], axis: str) -> tuple[list[MeasuredFile], list[str]]:
+def _opened(paths: Sequence[Path], axis: str, span: Span | None) -> tuple[list[_Known], list[str]]:
+    """The headers of all files, and what is wrong with those that can not be used."""
     files, problems = [], []
     for path in paths:
         try:
             file = open_measured(path, axis=axis)
             if file is None:
                 raise ValueError(f"{path} is no DICOM, NIfTI or GeoTIFF; pictures need no conversion")
-            files.append(file)
+            files.append(
+                _Known(path, file.planes, file.shape[2], file.belongs, file.window, file.chosen_span(span))
+            )
         except (OSError, ValueError) as error:
             problems.append(str(error))
     return files, problems
 
 
-def _agreed(files: Sequence[MeasuredFile], span: Span | None) -> Span:
+def _agreed(files: Sequence[_Known]) -> Span:
     """The range of all files, which must have the same bands.
 
     Raises:
         ValueError: If they do not agree.
     """
-    bands = {file.shape[2]: file.path for file in files}
+    bands = {file.bands: file.path for file in files}
     if len(bands) > 1:
         raise ValueError(
             "the files have different numbers of bands: "
             + ", ".join(f"{path} has {count}" for count, path in sorted(bands.items()))
         )
-    stated = {file.chosen_span(span): file.path for file in files}
+    stated = {file.span: file.path for file in files}
     if len(stated) > 1:
         said = ", ".join(f"{path} from {one.low:g} to {one.high:g}" for one, path in list(stated.items())[:3])
         raise ValueError(f"the files state different ranges ({said}): say range=[LOW,HIGH]")
     return next(iter(stated))
 
 
-def _window(files: Sequence[MeasuredFile]) -> tuple[float, float] | None:
+def _window(files: Sequence[_Known]) -> tuple[float, float] | None:
     windows = {file.window for file in files}
     return next(iter(windows)) if len(windows) == 1 else None
 
 
-def _roles(files: Sequence[MeasuredFile], share: float, *, tile: int | None) -> dict[str, str]:
+def _roles(files: Sequence[_Known], share: float, *, tile: int | None) -> dict[str, str]:
     """Whom or what each body of files is for; a single one is divided by its rows of tiles.
 
     Raises:

@@ -66,7 +66,13 @@ def test_a_plane_of_values_stays_where_it_is(tmp_path: Path, kind: str) -> None:
 
 def test_what_is_said_of_bands_is_kept(tmp_path: Path) -> None:
     path = write_geotiff(
-        tmp_path / "a.tif", scene(), compress="deflate", tiled=True, blockxsize=16, blockysize=16
+        tmp_path / "a.tif",
+        scene(),
+        compress="deflate",
+        tiled=True,
+        blockxsize=16,
+        blockysize=16,
+        interleave="band",
     )
     with rasterio.open(path, "r+") as file:
         file.descriptions = ("B02", "B03", "B04", "B08")
@@ -77,7 +83,7 @@ def test_what_is_said_of_bands_is_kept(tmp_path: Path) -> None:
     with rasterio.open(path) as old, rasterio.open(made(path)) as new:
         for what in ("descriptions", "units", "scales", "offsets", "colorinterp", "dtypes", "nodatavals"):
             assert getattr(new, what) == getattr(old, what), what
-        assert new.compression == old.compression
+        assert (new.compression, new.interleaving) == (old.compression, old.interleaving)
         assert new.block_shapes[0][1] < new.width or new.width <= 256
         assert new.tags()["SENSOR"] == "made"
         assert new.tags(2) == {"WAVELENGTH": "560"}, "statistics were those of other pixels"
