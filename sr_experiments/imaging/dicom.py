@@ -95,8 +95,11 @@ class Dicom(MeasuredFile):
         modes.check_size(*self.shape[:2])
         bits, signed = int(header.BitsStored), bool(header.PixelRepresentation)
         self._ends = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
-        if bits <= 16:  # levels of 16 bit would coarsen more
-            self.span = Span(*sorted(self._slope * end + self._intercept for end in self._ends))
+        if bits > 16:
+            raise ValueError(
+                f"{self.path}: its values have {bits} bits, such as doses have; up to 16 are read"
+            )
+        self.span = Span(*sorted(self._slope * end + self._intercept for end in self._ends))
         self.inverted = colours == "MONOCHROME1"
         self.window = _window(header)
         whose = [header.get(key) for key in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")]
