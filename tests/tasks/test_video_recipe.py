@@ -27,7 +27,7 @@ def test_from_the_demo_to_a_video(
     film(tmp_path / "clip.mp4", times=range(4), size=(24, 32))
     line = "task=upscale checkpoint=run input=clip.mp4 output=out trainer=cpu hydra.run.dir=up"
     assert typed(monkeypatch, line) == 0
-    assert "done     1 video in out: srvgg x4" in capsys.readouterr().out
+    assert "done     1 video in out: srvgg_small x4" in capsys.readouterr().out
     frames, times = seen(tmp_path / "out" / "clip_x4.mp4")
     assert [frame.shape for frame in frames] == [(96, 128, 3)] * 4
     assert times == seen(tmp_path / "clip.mp4")[1]
