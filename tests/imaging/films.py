@@ -37,7 +37,6 @@ def film(
     pixel_format: str = "yuv420p",
     tracks: int = 1,
     sound: str = "aac",
-    subtitle: bool = False,
     shown: Pictures | None = None,
     colours: dict[str, int] | None = None,
     options: dict[str, str] | None = None,
@@ -54,7 +53,6 @@ def film(
         pixel_format: FFmpeg's name.
         tracks: Of sound.
         sound: Their codec.
-        subtitle: Whether there are subtitles as well.
         shown: (H, W, 3) uint8 each; None: a pattern.
         colours: Of the encoder: colorspace, color_range, color_primaries, color_trc.
         options: Of the encoder.

@@ -5,15 +5,17 @@ import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from sr_experiments.imaging.video.restore import Restored, restore_video
-from sr_experiments.imaging.video.streams import suffix_of
+from sr_experiments.imaging.video.streams import main_stream, suffix_of
 from sr_experiments.imaging.video.writer import Encoding
 from tests.conftest import ROOT
 from tests.imaging.films import film, packets, pictures, seen
@@ -81,6 +83,121 @@ def test_times_and_sound_are_the_inputs(suffix: str, times: Any, time_base: Frac
         assert (video.width, video.height) == (128, 96)
     assert not result.notes
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([source.name, target.name])
+
+
+def with_subtitles(path: Path) -> Path:
+    """A film with subtitles and chapters, its streams copied into Matroska."""
+    text = path.with_name("words.srt")
+    text.write_text(
+        "1\n00:00:00,100 --> 00:00:00,300\nWho is there?\n\n2\n00:00:00,320 --> 00:00:00,450\nNobody.\n"
+    )
+    film(plain := path.with_name("plain.mkv"))
+    with av.open(str(plain)) as read, av.open(str(text)) as words, av.open(str(path), "w") as written:
+        streams = [(one, written.add_stream_from_template(one, opaque=True)) for one in read.streams]
+        streams.append((words.streams[0], written.add_stream_from_template(words.streams[0], opaque=True)))
+        streams[-1][1].metadata["language"] = "nld"
+        written.set_chapters(
+            [
+                {
+                    "id": 1,
+                    "start": 0,
+                    "end": 200,
+                    "time_base": Fraction(1, 1000),
+                    "metadata": {"title": "one"},
+                },
+                {
+                    "id": 2,
+                    "start": 200,
+                    "end": 480,
+                    "time_base": Fraction(1, 1000),
+                    "metadata": {"title": "two"},
+                },
+            ]
+        )
+        for source, target in streams:
+            for packet in source.container.demux(source):
+                if packet.size:
+                    packet.stream = target
+                    written.mux(packet)
+            if source.container is read:
+                read.seek(0)
+    plain.unlink()
+    text.unlink()
+    return path
+
+
+def test_subtitles_and_chapters(tmp_path: Path) -> None:
+    source = with_subtitles(tmp_path / "film.mkv")
+    target, result = restored(source)
+    assert not result.notes
+    with av.open(str(target)) as container:
+        assert [stream.type for stream in container.streams] == ["video", "audio", "subtitle"]
+        assert container.streams[2].metadata["language"] == "nld"
+        assert [one["metadata"]["title"] for one in container.chapters()] == ["one", "two"]
+    assert [one[0] for one in packets(target, index=2)] == [b"Who is there?", b"Nobody."]
+    for index in (1, 2):
+        assert packets(target, index=index) == packets(source, index=index)
+
+
+def test_what_the_container_does_not_take_is_left_out_and_told(tmp_path: Path) -> None:
+    """MP4 has no room for Matroska's subtitles of plain text."""
+    source = with_subtitles(tmp_path / "film.mkv")
+    target, result = restored(source, suffix=".mp4")
+    assert result.notes == ["stream 2 (subtitle) is left out: the container does not take it"]
+    assert packets(target, index=1)[2][0] == packets(source, index=1)[2][0]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_cover_is_no_moving_picture(suffix: str, tmp_path: Path) -> None:
+    """As downloaders put it into a file: a stream of pictures with one picture."""
+    plain, source = film(tmp_path / "plain.mp4"), tmp_path / f"film{suffix}"
+    Image.fromarray(np.full((40, 40, 3), 200, np.uint8)).save(tmp_path / "cover.png")
+    with (
+        av.open(str(plain)) as read,
+        av.open(str(tmp_path / "cover.png")) as picture,
+        av.open(str(source), "w") as written,
+    ):
+        if suffix == ".mp4":
+            cover = written.add_stream_from_template(picture.streams[0], opaque=True)
+            cover.disposition = 0x400
+        else:
+            written.add_attachment("cover.png", "image/png", (tmp_path / "cover.png").read_bytes())
+        copies = {one.index: written.add_stream_from_template(one, opaque=True) for one in read.streams}
+        for packet in picture.demux() if suffix == ".mp4" else ():
+            if packet.size:
+                packet.stream = cover
+                written.mux(packet)
+        for packet in read.demux():
+            if packet.size:
+                packet.stream = copies[packet.stream_index]
+                written.mux(packet)
+    target, result = restored(source)
+    assert (result.frames, result.size) == (12, (96, 128))
+    with av.open(str(target)) as container:
+        dispositions = [int(stream.disposition) & 0x400 for stream in container.streams.video]
+    assert dispositions == ([0, 0x400] if suffix == ".mp4" else [0])
+    assert result.notes == (
+        [] if suffix == ".mp4" else ["stream 2 (cover) is left out: the container does not take it"]
+    )
+    first = SimpleNamespace(disposition=0x400)
+    second = SimpleNamespace(disposition=1)
+    assert main_stream(SimpleNamespace(streams=SimpleNamespace(video=[first, second]))) is second
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixel_format", "options", "note"),
+    [
+        ("libx264", "yuv420p", {"x264-params": "interlaced=1"}, "it is interlaced: its two fields are"),
+        ("ffv1", "yuva420p", {}, "its transparency is left out"),
+    ],
+)
+def test_what_is_not_handled_is_told(
+    codec: str, pixel_format: str, options: dict[str, str], note: str, tmp_path: Path
+) -> None:
+    source = film(tmp_path / "film.mkv", codec=codec, pixel_format=pixel_format, options=options)
+    _, result = restored(source)
+    assert len(result.notes) == 1
+    assert result.notes[0].startswith(note)
 
 
 def test_without_sound(tmp_path: Path) -> None:

@@ -168,6 +168,24 @@ def test_a_size_that_changes(tmp_path: Path) -> None:
     assert told(path) == "both.ts: from frame 11 on it has another size, 64x96 after 64x48; split it there"
 
 
+def test_colours_that_no_matrix_makes(tmp_path: Path) -> None:
+    path = film(tmp_path / "film.mkv", codec="ffv1", pixel_format="yuv444p", colours={"colorspace": 8})
+    assert told(path) == "film.mkv: its colours are coded as YCgCo, of which no matrix makes RGB"
+
+
+def test_a_turn_that_is_no_quarter(tmp_path: Path) -> None:
+    path = film(tmp_path / "film.mp4")
+    content = bytearray(path.read_bytes())
+    place = content.index(b"tkhd") + 44
+    c, s = 46341, 46341  # a half of the root of 2
+    for index, value in enumerate((c, s, 0, -s, c)):
+        content[place + 4 * index : place + 4 * index + 4] = value.to_bytes(4, "big", signed=True)
+    path.write_bytes(content)
+    said = told(path)
+    assert said.startswith("film.mp4: it is to be shown turned by ")
+    assert said.endswith("45 degrees or stretched; only quarter turns and mirrors are known")
+
+
 # ---- no video
 
 

@@ -8,6 +8,7 @@ VIDEO_SUFFIXES = (
     ".flv", ".3gp", ".ogv", ".mxf", ".dav",
 )  # fmt: skip
 _FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+_COVER = 0x400  # AV_DISPOSITION_ATTACHED_PIC
 _OF_WEBM = ("libvpx", "libvpx-vp9", "libsvtav1", "libaom-av1", "librav1e")
 # Of the file that was read, not of the one that is written.
 _DROPPED = ("rotate", "encoder", "major_brand", "minor_version", "compatible_brands", "vendor_id", "duration")
@@ -63,7 +64,8 @@ def copy_streams(read: Any, written: Any, *, main: Any) -> tuple[dict[int, Any],
         try:
             copy = written.add_stream_from_template(stream, opaque=True)
         except ValueError:
-            left.append(f"stream {stream.index} ({stream.type}) is left out: the container does not take it")
+            kind = "cover" if _is_cover(stream) else stream.type
+            left.append(f"stream {stream.index} ({kind}) is left out: the container does not take it")
             continue
         copy.metadata.update(described(stream))
         copy.disposition = stream.disposition
@@ -86,4 +88,4 @@ def described(part: Any) -> dict[str, str]:
 
 
 def _is_cover(stream: Any) -> bool:
-    return "attached_pic" in str(stream.disposition)
+    return bool(int(stream.disposition) & _COVER)
