@@ -57,6 +57,7 @@ class Config:
     # Facts that several groups share; written once, here.
     scale: int = 4
     channels: int = 3
+    guide_channels: int = 0
     seed: int = 0
     precision: str = "auto"
     init_from: str | None = None
@@ -105,7 +106,34 @@ def value_problems(config: DictConfig) -> list[str]:
             f"callbacks.images.bands={list(bands)}: give one band or three (red, green, blue) of 1 to "
             f"{config.channels}, the number of channels"
         )
-    return problems + _number_problems(config) + _trainer_problems(config) + _adversarial_problems(config)
+    return [
+        *problems,
+        *_guide_problems(config),
+        *_number_problems(config),
+        *_trainer_problems(config),
+        *_adversarial_problems(config),
+    ]
+
+
+def _guide_problems(config: DictConfig) -> list[str]:
+    """A guide that the net does not look at, or that the data is not asked for."""
+    wanted, node = config.guide_channels, config.get("net")
+    if wanted < 0:
+        return [f"guide_channels={wanted}: must be 0 (no guide) or more"]
+    if not isinstance(node, DictConfig):
+        return []
+    taken = _plain(config, "net.guide_channels") if "guide_channels" in node else 0
+    if taken == wanted or not isinstance(taken, int):
+        return []
+    if taken == 0:
+        return [
+            f"guide_channels={wanted}: the data brings a guide, and this net does not take it; choose "
+            "model=guided, or guide_channels=0 to do without"
+        ]
+    return [
+        f"net.guide_channels={taken}, but guide_channels={wanted}: the data would not bring what the net "
+        "takes; say guide_channels only"
+    ]
 
 
 def _plain(config: DictConfig, key: str) -> Any:

@@ -204,6 +204,7 @@ def config_at(config: DictConfig, saved: DictConfig | None, *, scale: int, chann
     with open_dict(at):
         if saved is not None:
             at.net, at.name = saved.net, saved.name
+            at.guide_channels = saved.net.get("guide_channels", 0)
             node = at.net
             while isinstance(node.get("inner"), DictConfig):
                 node = node.inner  # a net about another one has the other's scale and channels

@@ -232,6 +232,11 @@ def open_restorer(
             f"precision={config.precision}: images are restored in float32 (auto, 32-true) or with bf16-mixed"
         )
     net, name, span = _net_of(config, source, scale=scale)
+    if net.guide_channels:
+        raise ValueError(
+            f"{name} takes a guide beside each image, which nobody gives here; task=evaluate measures it on "
+            "data=guided, and one trained with guide_channels=0 restores without"
+        )
     restorer = Restorer(
         net,
         name=name,

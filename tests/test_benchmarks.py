@@ -137,3 +137,17 @@ def test_wrong_arguments_of_the_others(script: str, arguments: list[str], messag
     done = run(*arguments, script=script)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--seeds", "1", "1"], "--seeds are numbers of 0 or more, each once"),
+        (["epochs"], "epochs: neither an option nor KEY=VALUE"),
+    ],
+)
+def test_wrong_arguments_of_guided(arguments: list[str], message: str) -> None:
+    """What it prints is in tests/tasks/test_guided_runs.py, which is slow."""
+    done = run(*arguments, script="guided")
+    assert done.returncode == 2
+    assert message in done.stderr

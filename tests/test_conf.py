@@ -19,6 +19,9 @@ NEEDED = {
     "data/folder": ["data.root=x"],
     "experiment/medical_x2": ["data.root=x"],
     "experiment/satellite_x2": ["data.root=x"],
+    "data/guided": ["data.root=x", "model=guided"],
+    "data/stereo": ["model=guided"],
+    "benchmark/stereo": ["data=stereo", "model=guided"],
     "data/paired": ["data.gt=x", "data.lq=y"],
     "data/shards": ["data.train.url=x", "data.val.root=y"],
 }

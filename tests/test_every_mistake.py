@@ -19,7 +19,7 @@ from torch import Tensor
 from sr_experiments import devices
 from sr_experiments.mistakes import in_quotes, user_message
 from sr_experiments.nets.espcn import ESPCN
-from tests.mistakes import checkpoints, configs, images, network, outputs, training, words
+from tests.mistakes import checkpoints, configs, guides, images, network, outputs, training, words
 from tests.mistakes.desk import EVALUATE, PREPARE, TRAIN, Mistake, lay, make, pictures, sit, typed
 from tests.prepare.archives import served_from
 from tests.prepare.server import serving
@@ -33,6 +33,7 @@ TABLES: dict[str, dict[str, Mistake]] = {
     "devices": training.DEVICES,
     "images": images.IMAGES,
     "shards": images.SETS_IN_SHARDS,
+    "guides": guides.GUIDES,
     "checkpoints": checkpoints.CHECKPOINTS,
     "outputs": outputs.OUTPUTS,
     "network": network.NETWORK,

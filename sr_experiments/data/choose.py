@@ -8,8 +8,7 @@ Pair = tuple[str | None, str | None]  # folders of gt and lq
 
 def choose_sources(
     *,
-    train: Source | None,
-    val: Source | None,
+    given: tuple[Source | None, Source | None],
     root: str | None,
     val_root: str | None,
     pairs: Pair,
@@ -22,14 +21,15 @@ def choose_sources(
     Raises:
         ValueError: If none of the ways is chosen, or several, or one of two folders of pairs is missing.
     """
+    train, val = given
     ways = {
         "train": train is not None or val is not None,
         "root": root is not None or val_root is not None,
         "gt and lq": any(folder is not None for folder in (*pairs, *val_pairs)),
     }
-    given = [name for name, is_given in ways.items() if is_given]
-    if len(given) != 1:
-        ways_given = " and by ".join(f"data.{name}" for name in given) or "nothing"
+    chosen = [name for name, is_given in ways.items() if is_given]
+    if len(chosen) != 1:
+        ways_given = " and by ".join(f"data.{name}" for name in chosen) or "nothing"
         raise ValueError(
             f"training images are given by {ways_given}; choose one: data=folder data.root=FOLDER, "
             "data=paired data.gt=FOLDER data.lq=FOLDER, or a data set such as data=div2k"

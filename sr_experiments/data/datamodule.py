@@ -19,6 +19,7 @@ from sr_experiments.data.impossible import refuse_impossible
 from sr_experiments.data.library import Place, library_of
 from sr_experiments.data.loader import StreamLoader, as_it_is
 from sr_experiments.data.memory import cores
+from sr_experiments.data.pair import PLANES
 from sr_experiments.data.plan import Plan
 from sr_experiments.data.ranged import refuse_other_range
 from sr_experiments.data.sampler import EvenSampler, PositionSampler
@@ -38,7 +39,7 @@ class SRData(LightningDataModule):
     Training batches: `gt` (B, C, patch, patch) and `lq` float32 in [0, 1], `position` (B,); with `scales`
     `enlarged`, of the size of `gt`, in place of `lq`. Evaluation
     batches of one image: `gt`, `lq`, `index` (1,), `name` [str], and `grey` (1,) bool: the file has one
-    channel.
+    channel. In both, where there are any, `guide` (B, G, H, W) and `known` (B, 1, H, W), on those of `gt`.
 
     Training images are given in one of three ways: `train`, `root`, or `gt` and `lq`.
 
@@ -61,6 +62,8 @@ class SRData(LightningDataModule):
         channels: 3 RGB, 1 luma or grey, N bands.
         range: [low, high], the measured values that black and white of the images stand for, as
             `task=convert` wrote them. None: they are pictures.
+        guide_channels: Of the guides that images need to have; 0: none is read.
+        holes: A level of 0 in `gt` and `lq` is no measurement: it is filled, and `known` says where it was.
         seed: Of the stream of training samples.
         batch_size: Samples per device and step.
         patch_size: Side of the training crop of `gt` in pixels, a multiple of the scale.
@@ -85,6 +88,7 @@ class SRData(LightningDataModule):
 
     name: str  # Lightning's own may be None
     _positions: Tensor | None = None  # of the batch that is on its way to the device
+    _finish: Finish | None = None
 
     def __init__(
         self,
@@ -104,6 +108,8 @@ class SRData(LightningDataModule):
         scale: int,
         channels: int = 3,
         range: Sequence[float] | None = None,
+        guide_channels: int = 0,
+        holes: bool = False,
         seed: int = 0,
         batch_size: int = 16,
         patch_size: int = 192,
@@ -120,8 +126,7 @@ class SRData(LightningDataModule):
         """Check the values; no file is looked at yet."""
         super().__init__()
         self.train, self.val = choose_sources(
-            train=train,
-            val=val,
+            given=(train, val),
             root=root,
             val_root=val_root,
             pairs=(gt, lq),
@@ -129,15 +134,14 @@ class SRData(LightningDataModule):
             held_out=held_out,
             scale=scale,
         )
-        self.degradation, self.name, self.demo = degradation, name, demo
-        self.scale, self.channels, self.seed = scale, channels, seed
+        self.degradation, self.name, self.demo, self.guide_channels = degradation, name, demo, guide_channels
+        self.scale, self.channels, self.holes, self.seed = scale, channels, holes, seed
         self.batch_size, self.patch_size, self.steps_per_epoch = batch_size, patch_size, steps_per_epoch
         self.workers, self.cache, self.cache_dir = workers, cache, Path(cache_dir).expanduser()
         self.pin_memory, self.cache_limit, self.test = pin_memory, cache_limit, dict(test or {})
         self.augment, self.scales, self.range = augment or Augmentation(), list(scales or []), range
         refuse_impossible(self)
         self.images = library_of(self)
-        self._finish: Finish | None = None
 
     # ---- before training
 
@@ -287,7 +291,7 @@ class SRData(LightningDataModule):
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Whole images become floats; of crops a training batch is made, by what their positions say."""
         if "position" not in batch:
-            return batch | {key: to_float(batch[key]) for key in ("gt", "lq")}
+            return batch | {key: to_float(batch[key]) for key in PLANES if key in batch}
         positions = batch["position"] if self._positions is None else self._positions
         self._positions = None  # of no other batch
         return {"position": batch["position"], **self.finish(batch, positions.cpu())}
@@ -303,7 +307,7 @@ class SRData(LightningDataModule):
             ledger: Takes down what was decided for each sample, or prescribes it.
         """
         assert self._finish is not None, "setup has opened the images"
-        read = {key: batch[key] for key in ("gt", "lq") if key in batch}
+        read = {key: batch[key] for key in PLANES if key in batch}
         if not read:
             plan = self._finish.plan
             read = self.images[TRAIN].read(plan.windows(Draw(self.seed, positions, ledger=ledger)))

@@ -11,7 +11,6 @@ import torch
 from torch.utils.data import Dataset
 
 from sr_experiments.data.images import Images, Together
-from sr_experiments.data.pair import Pair
 from sr_experiments.data.plan import Plan
 from sr_experiments.data.shards import Shards
 
@@ -44,7 +43,8 @@ class TrainSet(Dataset[Batch]):
         """A batch.
 
         Returns:
-            `position` (B,) int64 and, for each of the plan's windows, `gt` and perhaps `lq`: see `Store`.
+            `position` (B,) int64 and, for each of the plan's windows, `gt` and what else there is: see
+            `Store`.
         """
         batch: Batch = {"position": torch.tensor(positions, dtype=torch.int64)}
         if isinstance(self.images, Shards):
@@ -75,13 +75,12 @@ class EvalSet(Dataset[Batch]):
         Returns:
             `gt` (1, H, W, C) and `lq` (1, H / scale, W / scale, C), integers or floats in [0, 1]; `index`
             (1,) int64; `name`, a list of one; `grey` (1,) bool: whether the file has one channel, whatever C
-            is.
+            is. Where there are any, `guide` and `known` of the size of `gt`.
         """
-        pair: Pair = self.images[index]
+        pair = self.images[index]
         assert pair.lq is not None
         return {
-            "gt": torch.from_numpy(pair.gt)[None],
-            "lq": torch.from_numpy(pair.lq)[None],
+            **{key: torch.from_numpy(plane)[None] for key, plane in pair.planes().items()},
             "index": torch.tensor([index]),
             "name": [self.images.items[index].name],
             "grey": torch.tensor([pair.grey]),

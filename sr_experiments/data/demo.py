@@ -49,7 +49,7 @@ class Demo(Source):
 
     def items(self) -> list[Item]:
         """The files inside the installed package."""
-        folder = _folder()
+        folder = package_folder()
         items = [Item(name=name, gt=folder / PHOTOGRAPHS[name]) for name in self.names]
         missing = [str(item.gt) for item in items if not item.gt.is_file()]
         if missing:
@@ -60,7 +60,12 @@ class Demo(Source):
         return items
 
 
-def _folder() -> Path:
+def package_folder() -> Path:
+    """Where scikit-image has its images.
+
+    Raises:
+        ValueError: If it is not installed.
+    """
     spec = importlib.util.find_spec("skimage")  # without importing it
     if spec is None or spec.origin is None:
         raise ValueError(

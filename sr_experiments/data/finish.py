@@ -45,12 +45,14 @@ class Finish:
         """A batch.
 
         Args:
-            read: `gt` and perhaps `lq` as a store gives them for the plan's windows, on the device.
+            read: `gt`, and of `lq`, `guide` and `known` what there is, as a store gives them for the plan's
+                windows, on the device.
             positions: (B,) int64 on the CPU.
             ledger: Takes down what was decided for each sample, or prescribes it.
 
         Returns:
-            `gt` (B, C, patch, patch) and `lq` or `enlarged`, float32, nominally in [0, 1].
+            `gt` (B, C, patch, patch) and `lq` or `enlarged`, float32, nominally in [0, 1]; `guide` and
+            `known` as they were read, and lying on `gt` as they lay there.
         """
         with torch.no_grad():
             draw = Draw(self.plan.seed, positions, ledger=ledger)
@@ -74,7 +76,7 @@ class Finish:
         windows = self.plan.windows(draw)
         sized = {}
         for key, image in read.items():
-            scale = self.plan.scale if key == "gt" else 1
+            scale = 1 if key == "lq" else self.plan.scale
             side = (self.plan.side + 2 * self.plan.margin) * scale
             sized[key] = _resized(to_float(image), windows.times(scale), side, levels=_levels(image))
         if self.plan.margin:
@@ -86,7 +88,8 @@ class Finish:
             border = self.plan.margin
             sized["lq"] = small[:, :, border:-border, border:-border]
             border *= self.plan.scale
-            sized["gt"] = sized["gt"][:, :, border:-border, border:-border]
+            for key in sized.keys() - {"lq"}:
+                sized[key] = sized[key][:, :, border:-border, border:-border]
         return sized
 
     def _oriented(self, images: Mapping[str, Tensor], draw: Draw) -> dict[str, Tensor]:
@@ -100,9 +103,10 @@ class Finish:
         if not orders:
             return turned
         order = torch.cat(orders)[:, :, None, None]
-        return {
-            key: image.gather(1, order.to(image.device).expand(-1, -1, *image.shape[2:]))
-            for key, image in turned.items()
+        return turned | {
+            key: turned[key].gather(1, order.to(turned[key].device).expand(-1, -1, *turned[key].shape[2:]))
+            for key in ("gt", "lq")
+            if key in turned
         }
 
     def _mixed(self, images: dict[str, Tensor], draw: Draw) -> dict[str, Tensor]:

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sr_experiments.data.headers import threads, wrong_pair
+from sr_experiments.data.headers import threads, wrong_guide, wrong_pair
+from sr_experiments.data.holes import filled, measured
 from sr_experiments.data.memory import readable
 from sr_experiments.data.packing import open_or_build
 from sr_experiments.data.pair import Pair
@@ -26,7 +27,7 @@ from sr_experiments.data.store import Store, in_memory, in_order
 from sr_experiments.data.windows import Windows
 from sr_experiments.degradations.base import Degradation
 from sr_experiments.imaging.colour import to_channels
-from sr_experiments.imaging.io import read_image, to_tensor
+from sr_experiments.imaging.io import to_tensor
 from sr_experiments.imaging.random import name_position
 from sr_experiments.imaging.resize import imresize
 
@@ -47,6 +48,8 @@ class Images:
         sizes: (height, width) of the good images by their headers, by which crops are planned; None: whatever
             they have.
         enlarge: Bring `lq` back to the size of `gt` by bicubic interpolation.
+        guide_channels: Wanted G of guides, where items have any.
+        holes: A level of 0 is none: see `holes.py`.
     """
 
     def __init__(
@@ -58,14 +61,18 @@ class Images:
         spoil: "SpoilWhole | None",
         sizes: Sequence[tuple[int, int]] | None = None,
         enlarge: bool = False,
+        guide_channels: int = 0,
+        holes: bool = False,
     ) -> None:
         """Nothing is read yet."""
         self.items = list(items)
         self.scale = scale
         self.channels = channels
-        self._sizes = dict(zip((item.gt for item in self.items), sizes or (), strict=False))
+        self._sizes = dict(zip(self.items, sizes or (), strict=False))
         self._spoil = spoil
         self._enlarge = enlarge
+        self.guide_channels = guide_channels
+        self.holes = holes
         self._cache: Store | None = None
 
     def __len__(self) -> int:
@@ -133,6 +140,8 @@ class Images:
         if self._cache is None:
             spoil = self._spoil.degradation if self._spoil is not None else None
             settings = f"scale {self.scale}, channels {self.channels}, lq {spoil!r}, enlarged {self._enlarge}"
+            settings += f", guide channels {self.guide_channels}" if self.guide_channels else ""
+            settings += ", holes filled" if self.holes else ""
             self._cache = open_or_build(
                 root, self.items, settings=settings, read=self.decode, needed=needed, limit=limit
             )
@@ -151,35 +160,50 @@ class Images:
         Raises:
             ValueError: If one cannot be read or does not fit; it is named.
         """
-        gt, found = self._decode(item.gt)
+        gt, found = self._decode(item, item.gt)
         self._refuse_other_size(item, gt.shape[:2])
         small = None
         if item.lq is not None:
-            small, _ = self._decode(item.lq)
+            small, _ = self._decode(item, item.lq)
             problem = wrong_pair(item.gt, item.lq, gt.shape[:2], small.shape[:2], scale=self.scale)
             if problem is not None:
                 raise ValueError(problem)
         height, width = (length // self.scale * self.scale for length in gt.shape[:2])
+        guide = self._guide(item, (gt.shape[0], gt.shape[1]))
         gt = np.ascontiguousarray(gt[:height, :width])
+        known = None
+        if self.holes:
+            known = measured(gt)
+            gt = filled(gt, name=str(item.gt))
+            small = filled(small, name=str(item.lq)) if small is not None else None
         if small is None and self._spoil is not None:
             small = self._spoil(gt, name=item.name)
         if small is not None and self._enlarge:
             small = _enlarged(small, size=(height, width))
-        return Pair(gt=gt, lq=small, grey=found == 1)
+        guide = np.ascontiguousarray(guide[:height, :width]) if guide is not None else None
+        return Pair(gt=gt, lq=small, grey=found == 1, guide=guide, known=known)
+
+    def _guide(self, item: Item, size: tuple[int, int]) -> np.ndarray | None:
+        if item.guide is None:
+            return None
+        guide, _ = self._decode(item, item.guide, channels=self.guide_channels)
+        if problem := wrong_guide(item.gt, item.guide, size, guide.shape[:2]):
+            raise ValueError(problem)
+        return guide
 
     def _refuse_other_size(self, item: Item, size: tuple[int, ...], *, multiple: int = 1) -> None:
-        expected = self._sizes.get(item.gt)
+        expected = self._sizes.get(item)
         if expected is not None and size != tuple(length // multiple * multiple for length in expected):
             raise ValueError(
                 f"{item.gt} was {expected[0]}x{expected[1]} (height x width) when it was checked and is "
                 f"{size[0]}x{size[1]} now: it was changed meanwhile; start again"
             )
 
-    def _decode(self, path: Path) -> tuple[np.ndarray, int]:
+    def _decode(self, item: Item, path: Path, *, channels: int | None = None) -> tuple[np.ndarray, int]:
         """The image in the wanted channels, and how many the file has."""
-        image = read_image(path)
+        image = item.read(path)
         try:
-            return to_channels(image, channels=self.channels), image.shape[2]
+            return to_channels(image, channels=channels or self.channels), image.shape[2]
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
 

@@ -27,6 +27,7 @@ def refuse_impossible(data: "SRData") -> None:
     if data.cache_limit is not None and data.cache_limit < 0:
         problems.append(f"data.cache_limit={data.cache_limit:g} is a number of bytes, 0 or more")
     problems += _augmentation(data)
+    problems += _third(data)
     if isinstance(data.train, Sharded) and (data.scales or data.cache in ("device", "memory")):
         problems.append(
             "a set in shards is neither kept in memory nor trained at several scales: leave cache=auto"
@@ -57,6 +58,21 @@ def refuse_impossible(data: "SRData") -> None:
         )
     if problems:
         raise ValueError("\n".join(problems))
+
+
+def _third(data: "SRData") -> list[str]:
+    """What does not go together with a guide, or with pixels that were not measured."""
+    problems = []
+    if data.guide_channels < 0:
+        problems.append(f"guide_channels={data.guide_channels}: must be 0 (no guide) or more")
+    sharded = isinstance(data.train, Sharded)
+    for key, given in (("guide_channels", data.guide_channels), ("data.holes", data.holes)):
+        if given and (sharded or data.scales):
+            what = "a set in shards" if sharded else f"data.scales={data.scales}"
+            problems.append(f"{key}={str(given).lower()} does not go together with {what}")
+    if data.holes and data.range is None:
+        problems.append("data.holes=true needs data.range=[low,high], by whose protocol holes are left out")
+    return problems
 
 
 def _augmentation(data: "SRData") -> list[str]:

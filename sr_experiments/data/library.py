@@ -49,18 +49,27 @@ class Library:
         stock: The files, with checked headers.
         degradation: Makes `lq`.
         scales: That training images come at, if they come at several.
+        holes: A level of 0 in an image is none: see `holes.py`.
         late: The `lq` of training images is made of crops.
         margin: Pixels of `lq` that are read around every crop for that.
     """
 
     def __init__(
-        self, stock: Stock, *, degradation: Degradation, scales: Sequence[int], late: bool, margin: int
+        self,
+        stock: Stock,
+        *,
+        degradation: Degradation,
+        scales: Sequence[int],
+        holes: bool,
+        late: bool,
+        margin: int,
     ) -> None:
         """Nothing is opened yet."""
         self.stock = stock
         self.channels = stock.channels
         self.degradation = degradation
         self.scales = list(scales)
+        self.holes = holes
         self.late = late
         self.margin = margin
         self._opened: dict[str, Training] = {}
@@ -105,7 +114,15 @@ class Library:
         if from_crops:
             items = [replace(item, lq=None) for item in items]
         spoil = None if from_crops else SpoilWhole(self.degradation)
-        return Images(items, scale=self.stock.scale, channels=self.channels, spoil=spoil, sizes=sizes)
+        return Images(
+            items,
+            scale=self.stock.scale,
+            channels=self.channels,
+            spoil=spoil,
+            sizes=sizes,
+            guide_channels=self.stock.guide_channels,
+            holes=self.holes,
+        )
 
     def _open_enlarged(
         self, items: Sequence[Item], sizes: Sequence[tuple[int, int]], *, scale: int
@@ -159,7 +176,7 @@ class Library:
         scale = self.stock.scale
         per_pixel = len(self.scales) * (1 + 4) if self.scales else 1 + lq_bytes / scale**2
         pixels = sum(height * width for height, width in self.stock.sizes[role])
-        return pixels * self.channels * per_pixel
+        return pixels * (self.channels * per_pixel + self.stock.guide_channels + self.holes)
 
 
 def library_of(data: "SRData") -> Library:
@@ -175,6 +192,14 @@ def library_of(data: "SRData") -> Library:
         use_lq=data.degradation.matches_files(channels=data.channels),
         scales=data.scales,
         lq=None if late else PAIRS if data.train.paired else repr(data.degradation),
+        guide_channels=data.guide_channels,
     )
     margin = MARGIN if resized else 0
-    return Library(stock, degradation=data.degradation, scales=data.scales, late=late, margin=margin)
+    return Library(
+        stock,
+        degradation=data.degradation,
+        scales=data.scales,
+        holes=data.holes,
+        late=late,
+        margin=margin,
+    )

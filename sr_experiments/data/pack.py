@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import torch
 
-from sr_experiments.data.pair import Pair
+from sr_experiments.data.pair import PLANES, Pair
 from sr_experiments.data.room import Claim
 from sr_experiments.data.store import Place, Store, margin
 from sr_experiments.data.windows import Windows
@@ -55,9 +55,10 @@ class Pack(Store):
         if digest != _digest(index) or length != index["bytes"]:
             raise ValueError(f"{folder} is not whole")
         images = index["images"]
-        self._checksums = [[image[key][3] for key in ("gt", "lq") if image[key]] for image in images]
-        gt, lq = ([_place(image[key]) for image in images if image[key]] for key in ("gt", "lq"))
-        super().__init__(self._open(), gt=gt, lq=lq or None, grey=[image["grey"] for image in images])
+        self._checksums = [[image[key][3] for key in PLANES if image.get(key)] for image in images]
+        places = {key: [_place(image[key]) for image in images if image.get(key)] for key in PLANES}
+        there = {key: entries for key, entries in places.items() if entries}
+        super().__init__(self._open(), places=there, grey=[image["grey"] for image in images])
 
     def _open(self) -> torch.Tensor:
         self._checked = torch.zeros(len(self._checksums), dtype=torch.bool)
@@ -121,10 +122,10 @@ def write_pack(folder: Path, pairs: Iterable[Pair], *, fingerprint: str) -> int:
     try:
         with temporary.open("xb") as stream:
             entries: list[dict[str, Any]] = [
-                {"gt": _written(stream, pair.gt), "lq": _written(stream, pair.lq), "grey": pair.grey}
+                {key: _written(stream, plane) for key, plane in pair.planes().items()} | {"grey": pair.grey}
                 for pair in pairs
             ]
-            places = [_place(entry[key]) for entry in entries for key in ("gt", "lq") if entry[key]]
+            places = [_place(entry[key]) for entry in entries for key in PLANES if key in entry]
             stream.write(bytes(margin(places)))
             stream.flush()
             os.fsync(stream.fileno())
@@ -150,10 +151,8 @@ def _digest(index: dict[str, Any]) -> str:
     return hashed({key: index[key] for key in sorted(index)})
 
 
-def _written(stream: BinaryIO, array: np.ndarray | None) -> list[Any] | None:
+def _written(stream: BinaryIO, array: np.ndarray) -> list[Any]:
     """Start, shape, dtype and checksum of what was written."""
-    if array is None:
-        return None
     stream.write(bytes(-stream.tell() % _ALIGNED))
     start = stream.tell()
     content = np.ascontiguousarray(array).data.cast("B")

@@ -44,8 +44,8 @@ def open_or_build(
         ValueError: If a file can not be decoded.
         OSError: If the disk has not the room.
     """
-    paths = [str(path.absolute()) for item in items for path in (item.gt, item.lq) if path is not None]
-    folder = root / hashed([FORMAT, settings, *paths])[:16]
+    details = [item.detail for item in items if item.detail]
+    folder = root / hashed([FORMAT, settings, *_paths(items), *details])[:16]
     fingerprint = fingerprint_of(items)
     if (found := _found(folder, fingerprint)) is not None:
         return found
@@ -73,8 +73,11 @@ def open_or_build(
 
 def fingerprint_of(items: Sequence[Item]) -> str:
     """Of the files as they are now."""
-    paths = [str(path.absolute()) for item in items for path in (item.gt, item.lq) if path is not None]
-    return hashed([[path, *_state(path)] for path in paths])
+    return hashed([[path, *_state(path)] for path in _paths(items)])
+
+
+def _paths(items: Sequence[Item]) -> list[str]:
+    return [str(path.absolute()) for item in items for path in item.files()]
 
 
 def _state(path: str) -> tuple[int, int, int]:

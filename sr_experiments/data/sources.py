@@ -2,21 +2,25 @@
 
 The tree of a published data set (`data/README.md`): HR images in `<root>/HR`, or in `<root>` itself, and,
 where low-resolution images are published, `<root>/LR/x<scale>` with the same stem or the stem and `x<scale>`.
-`<root>/HR/x<scale>` holds HR images that were cropped for one scale.
+`<root>/HR/x<scale>` holds HR images that were cropped for one scale. `<root>/guide` holds what another sensor
+saw, with the stem of the HR image on whose pixels it lies.
 """
 
 import logging
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from sr_experiments.data.problems import shortened
-from sr_experiments.imaging.io import IMAGE_SUFFIXES, list_images
+from sr_experiments.imaging.io import IMAGE_SUFFIXES, image_shape, list_images, read_image
 
 _log = logging.getLogger(__name__)
+GUIDES = "guide"
 KINDS = ", ".join(suffix.removeprefix(".") for suffix in IMAGE_SUFFIXES)
 WHERE = (
     "Data sets are looked for under data_dir: set data_dir=FOLDER or the environment variable SR_DATA_DIR "
@@ -32,11 +36,30 @@ class Item:
         name: For tables and file names; the stem where that is unique in its folder.
         gt: The file of the good image.
         lq: The file of the small one, where there is one.
+        guide: The file of the same scene by another sensor, pixel on pixel, where there is one.
     """
 
     name: str
     gt: Path
     lq: Path | None = None
+    guide: Path | None = None
+
+    @property
+    def detail(self) -> str:
+        """What else decides about its pixels, in words."""
+        return ""
+
+    def files(self) -> list[Path]:
+        """All of its files."""
+        return [path for path in (self.gt, self.lq, self.guide) if path is not None]
+
+    def shape(self, path: Path) -> tuple[int, int, int]:
+        """(H, W, C) of what `read` will return of one of its files; see `image_shape`."""
+        return image_shape(path)
+
+    def read(self, path: Path) -> np.ndarray:
+        """One of its files, (H, W, C) uint8 or uint16; see `read_image`."""
+        return read_image(path)
 
 
 class Source(ABC):
@@ -89,11 +112,21 @@ class Folder(Source):
             _log.warning(
                 "%s holds %d images, the published set has %d", self.root, len(images), self.expected
             )
-        images = images[: self.limit]
+        return self._with_guides(self._with_small_ones(images[: self.limit]))
+
+    def _with_small_ones(self, images: Sequence[Path]) -> list[Item]:
         for folder in (self.root / "LR" / f"x{self.scale}", self.root / "LR" / f"X{self.scale}"):
             if folder.is_dir():
                 return match(images, list_images(folder), scale=self.scale, complete=False)
         return [Item(name=name, gt=path) for name, path in zip(unique_names(images), images, strict=True)]
+
+    def _with_guides(self, items: list[Item]) -> list[Item]:
+        """Those that there are; whoever needs them all says which are missing."""
+        folder = self.root / GUIDES
+        if not folder.is_dir():
+            return items
+        found = {path.stem: path for path in reversed(list_images(folder))}
+        return [replace(item, guide=found.get(item.gt.stem)) for item in items]
 
     def _good_images(self) -> list[Path]:
         if not self.root.is_dir():

@@ -10,6 +10,10 @@ from sr_experiments.data.sources import WHERE, Item, Source
 
 SSIM_WINDOW = 11  # what is left of an evaluated image without its border must hold it
 TRAIN = "train"
+HOW = (
+    "a guide is an image of the same size and stem in the folder guide/ of the set (data=guided); without "
+    "guides: guide_channels=0"
+)
 
 
 class Stock:
@@ -21,6 +25,7 @@ class Stock:
         patch_size: Side of training crops.
         scales: Others that training images come at.
         lq: What the `lq` of training images is made by, where it is not made of crops.
+        guide_channels: Of guides, to which they can be converted; 0: none is looked at.
         use_lq: Whether low-quality files of published sets are taken. They are bicubic: where another
             degradation is asked for they are not what is meant. Those of pairs are always taken.
 
@@ -38,6 +43,7 @@ class Stock:
         use_lq: bool,
         scales: Sequence[int] = (),
         lq: str | None = None,
+        guide_channels: int = 0,
     ) -> None:
         """Nothing is looked at yet."""
         self.scale = scale
@@ -46,6 +52,7 @@ class Stock:
         self.scales = list(scales)
         self.lq = lq
         self.use_lq = use_lq
+        self.guide_channels = guide_channels
         self.items: dict[str, list[Item]] = {}
         self.sizes: dict[str, list[tuple[int, int]]] = {}
 
@@ -62,8 +69,8 @@ class Stock:
             for text in self._add(role, source)
         ]
         if problems:
-            told = list(dict.fromkeys(text for text in problems if text != WHERE))
-            advice = f"\n{WHERE}" if WHERE in problems else ""
+            told = list(dict.fromkeys(text for text in problems if text not in (WHERE, HOW)))
+            advice = "".join(f"\n{text}" for text in (WHERE, HOW) if text in problems)
             raise ValueError(shortened(told, separator="\n") + advice)
 
     def _add(self, role: str, source: Source) -> list[str]:
@@ -76,6 +83,13 @@ class Stock:
             return str(error).splitlines()
         if not (self.use_lq or source.paired):
             items = [replace(item, lq=None) for item in items]
+        if not self.guide_channels:
+            items = [replace(item, guide=None) for item in items]
+        elif alone := [str(item.gt) for item in items if item.guide is None]:
+            return [
+                f"guide_channels={self.guide_channels}, but there is no guide for: {shortened(alone)}",
+                HOW,
+            ]
         # Cropped to a multiple of each scale an image must still hold the patch.
         minimum = max([self.patch_size, *(-(-self.patch_size // scale) * scale for scale in self.scales)])
         reason = f"smaller than data.patch_size={self.patch_size}"
@@ -83,7 +97,12 @@ class Stock:
             minimum = SSIM_WINDOW + 2 * self.scale
             reason = f"too small to be measured: each side needs {minimum} pixels"
         sizes, problems = inspect(
-            items, scale=self.scale, minimum=minimum, reason=reason, channels=self.channels
+            items,
+            scale=self.scale,
+            minimum=minimum,
+            reason=reason,
+            channels=self.channels,
+            guide_channels=self.guide_channels,
         )
         if not problems:
             self.items[role] = items

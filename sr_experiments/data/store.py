@@ -4,7 +4,7 @@ A crop is a number of rows, a row a number of bytes at some place of the array: 
 batch are fetched by one call.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,19 +44,18 @@ class Store(Sequence[Pair]):
 
     Args:
         pixels: (N,) uint8; behind the last image at least as many bytes as the widest row has.
-        gt: Where the good images lie.
-        lq: Where the small ones lie, if there are any.
+        places: Key (see `PLANES`) -> where that of every image lies.
         grey: Whether the file of each had one channel.
     """
 
     def __init__(
-        self, pixels: Tensor, *, gt: Sequence[Place], lq: Sequence[Place] | None, grey: Sequence[bool]
+        self, pixels: Tensor, *, places: Mapping[str, Sequence[Place]], grey: Sequence[bool]
     ) -> None:
         """Tabulate the places."""
-        assert lq is None or len(lq) == len(gt)
+        assert all(len(entries) == len(grey) for entries in places.values())
         self.pixels = pixels
         self.grey = list(grey)
-        self._places = {"gt": list(gt)} if lq is None else {"gt": list(gt), "lq": list(lq)}
+        self._places = {key: list(entries) for key, entries in places.items()}
         self._tables = {key: _Table(places) for key, places in self._places.items()}
 
     def __len__(self) -> int:
@@ -66,7 +65,13 @@ class Store(Sequence[Pair]):
     def __getitem__(self, index: int) -> Pair:  # type: ignore[override]  # no slices
         """One image, in place: not copied."""
         arrays = {key: self._array(places[index]) for key, places in self._places.items()}
-        return Pair(gt=arrays["gt"], lq=arrays.get("lq"), grey=self.grey[index])
+        return Pair(
+            gt=arrays["gt"],
+            lq=arrays.get("lq"),
+            grey=self.grey[index],
+            guide=arrays.get("guide"),
+            known=arrays.get("known"),
+        )
 
     def _array(self, place: Place) -> np.ndarray:
         content = self.pixels[place.start : place.start + place.nbytes].numpy()
@@ -84,8 +89,7 @@ class Store(Sequence[Pair]):
 
     def to(self, device: torch.device) -> "Store":
         """The same on another device."""
-        lq = self._places.get("lq")
-        return Store(self.pixels.to(device), gt=self._places["gt"], lq=lq, grey=self.grey)
+        return Store(self.pixels.to(device), places=self._places, grey=self.grey)
 
     def read(self, windows: Windows, *, scale: int) -> dict[str, Tensor]:
         """Crops of a batch.
@@ -95,11 +99,12 @@ class Store(Sequence[Pair]):
             scale: Of super-resolution.
 
         Returns:
-            `gt` (B, S * scale, S * scale, C) and, where there is any, `lq` (B, S, S, C), S being
-            `windows.largest`: uint8, or uint16 if any of the images has 16 bits, or float32.
+            `gt` (B, S * scale, S * scale, C) and, where there are any, `lq` (B, S, S, C), and `guide` and
+            `known` of the size of `gt`, S being `windows.largest`: uint8, or uint16 if any of the images has
+            16 bits, or float32.
         """
         return {
-            key: self._crops(table, windows.times(scale) if key == "gt" else windows)
+            key: self._crops(table, windows if key == "lq" else windows.times(scale))
             for key, table in self._tables.items()
         }
 
@@ -142,8 +147,11 @@ class _Table:
 def in_memory(pairs: list[Pair]) -> Store:
     """A store of some images. The list is emptied on the way, so that they are not in memory twice."""
     grey = [pair.grey for pair in pairs]
-    arrays = [[pair.gt, *([] if pair.lq is None else [pair.lq])] for pair in pairs]
+    planes = [pair.planes() for pair in pairs]
+    keys = [key for key in planes[0] if all(key in group for group in planes)]
+    arrays = [[group[key] for key in keys] for group in planes]
     pairs.clear()
+    planes.clear()
     places: list[list[Place]] = []
     end = 0
     for images in arrays:
@@ -159,8 +167,9 @@ def in_memory(pairs: list[Pair]) -> Store:
                 np.ascontiguousarray(array).reshape(-1).view(np.uint8)
             )
     pixels[end:] = 0
-    lq = [group[1] for group in places] if all(len(group) == 2 for group in places) else None
-    return Store(pixels, gt=[group[0] for group in places], lq=lq, grey=grey)
+    return Store(
+        pixels, places={key: [group[n] for group in places] for n, key in enumerate(keys)}, grey=grey
+    )
 
 
 def margin(places: Iterable[Place]) -> int:

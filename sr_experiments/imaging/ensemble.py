@@ -11,20 +11,20 @@ import torch
 from torch import Tensor
 
 
-def run_ensemble(function: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
+def run_ensemble(function: Callable[..., Tensor], *images: Tensor) -> Tensor:
     """Run on all eight orientations of an image, turn the results back, and average.
 
     Args:
         function: (B, C, h, w) to (B, C', sh, sw), for both orientations of a rectangle.
-        image: (B, C, H, W), floating point.
+        images: (B, C, H, W), floating point; and what else `function` takes, turned alike: a guide.
 
     Returns:
         (B, C', sH, sW) in the dtype that `function` gives. The sum is taken at least in float32.
     """
     total: Tensor | None = None
     for transpose, flipped in _orientations():
-        turned = image.transpose(-2, -1) if transpose else image
-        output = function(turned.flip(flipped).contiguous()).flip(flipped)
+        turned = [image.transpose(-2, -1) if transpose else image for image in images]
+        output = function(*(image.flip(flipped).contiguous() for image in turned)).flip(flipped)
         output = output.transpose(-2, -1) if transpose else output
         if total is None:
             total = output.to(torch.promote_types(output.dtype, torch.float32), copy=True)

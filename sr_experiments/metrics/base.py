@@ -1,5 +1,7 @@
 """What is measured beside PSNR and SSIM: the contract, and what several of them share."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -15,9 +17,12 @@ class ImageMetric(nn.Module):
 
     Attributes:
         higher_is_better: What the better of two images has.
+        takes_known: Whether `forward` takes `known` (B, 1, H, W) bool as well: the pixels whose true value
+            was measured, or None for all. Others get the true value in `sr` where it was not.
     """
 
     higher_is_better: bool
+    takes_known: ClassVar[bool] = False
 
     def forward(self, sr: Tensor, gt: Tensor, *, lq: Tensor) -> Tensor:
         """Measure each image.

@@ -38,14 +38,24 @@ PROTOCOLS: dict[str, str] = {
     "range": (
         "16-bit images of measured values over data.range, SR rounded to 16 bit, over all bands alike "
         "(_band1, _band2: each alone); `scale` pixels cut off each side, PSNR at 65535, which is the whole "
-        "range, SSIM 11x11 of sigma 1.5, mean over images"
+        "range, SSIM 11x11 of sigma 1.5, pixels that were not measured left out, mean over images"
     ),
 }
 """Name -> one line to be printed beside numbers; `protocol_of` says which it is."""
 
 MOST_BANDS = 16  # that are measured one by one: a table of two hundred is none
 
-_DECIMALS = {"psnr": 2, "ssim": 4, "lr": 2, "sam": 3, "ergas": 3, "lpips": 4, "dists": 4, "niqe": 3}
+_DECIMALS = {
+    "psnr": 2,
+    "ssim": 4,
+    "lr": 2,
+    "sam": 3,
+    "rmse": 3,
+    "ergas": 3,
+    "lpips": 4,
+    "dists": 4,
+    "niqe": 3,
+}
 
 
 def decimals_of(metric: str) -> int:
@@ -71,13 +81,14 @@ def protocol_of(channels: int, *, ranged: bool = False) -> str:
     return {1: "luma", 3: "rgb"}.get(channels, "bands")
 
 
-def ranged_metrics(sr: Tensor, gt: Tensor, *, scale: int) -> dict[str, Tensor]:
+def ranged_metrics(sr: Tensor, gt: Tensor, *, scale: int, known: Tensor | None = None) -> dict[str, Tensor]:
     """Measure restored images of measured values.
 
     Args:
         sr: (B, C, H, W), 0 and 1 are the ends of the range; clamped and rounded to 16 bit here.
         gt: The same shape; rounded as well, which changes nothing in what comes from a file.
         scale: Pixels left out on every side.
+        known: (B, 1, H, W) bool, the pixels whose true value was measured: others do not count. None: all.
 
     Returns:
         float64 (B,) each: `psnr_16` and `ssim_16` over all bands, and, of 2 to 16 bands, the PSNR of each
@@ -88,11 +99,14 @@ def ranged_metrics(sr: Tensor, gt: Tensor, *, scale: int) -> dict[str, Tensor]:
     """
     check_shapes(sr, gt)
     sr, gt = (to_levels(image, white=65535) / 65535.0 for image in (sr, gt))
-    results = {"psnr_16": psnr(sr, gt, border=scale), "ssim_16": ssim(sr, gt, border=scale)}
+    results = {
+        "psnr_16": psnr(sr, gt, border=scale, known=known),
+        "ssim_16": ssim(sr, gt, border=scale, known=known),
+    }
     if 2 <= sr.shape[1] <= MOST_BANDS:
         for band in range(sr.shape[1]):
             x, y = (image[:, band : band + 1] for image in (sr, gt))
-            results[f"psnr_16_band{band + 1}"] = psnr(x, y, border=scale)
+            results[f"psnr_16_band{band + 1}"] = psnr(x, y, border=scale, known=known)
     return results
 
 

@@ -117,9 +117,9 @@ class SRModel(LightningModule):
         """(B, C, H, W) -> (B, C, sH, sW), padded to what the net needs and cropped again."""
         return run_padded(net, lq, scale=net.scale, multiple_of=net.multiple_of, minimum=net.minimum)
 
-    def forward(self, lq: Tensor) -> Tensor:
+    def forward(self, lq: Tensor, guide: Tensor | None = None) -> Tensor:
         """The super-resolved image of the judged net."""
-        return self.inference(self.restorer, lq)
+        return self.inference(self.restorer, lq, guide)
 
     # ---- evaluation
 
@@ -136,7 +136,8 @@ class SRModel(LightningModule):
                 allow_tf32=False,
             ),
         ):
-            return self.forward(batch["lq"].to(self.dtype))
+            guide = batch["guide"].to(self.dtype) if "guide" in batch else None
+            return self.forward(batch["lq"].to(self.dtype), guide)
 
     def _record(self, dataset: str, index: Tensor, metrics: dict[str, Tensor], prefix: str = "") -> None:
         for name, values in metrics.items():
@@ -147,12 +148,16 @@ class SRModel(LightningModule):
 
     def _measure(self, sr: Tensor, batch: dict[str, Any]) -> dict[str, Tensor]:
         gt, lq, grey = batch["gt"], batch["lq"], bool(batch["grey"])
+        known = known_pixels(batch)
+        if known is not None:
+            sr = torch.where(known, sr, gt.to(sr.dtype))  # nobody knows better
         if self.ranged:
-            measured = ranged_metrics(sr, gt, scale=self.net.scale)
+            measured = ranged_metrics(sr, gt, scale=self.net.scale, known=known)
         else:
             measured = image_metrics(sr, gt, scale=self.net.scale, grey=grey)
         for name, metric in self.metrics.items():
-            measured[name] = metric.to(self.device)(sr, gt, lq=lq)
+            options = {"known": known} if metric.takes_known else {}
+            measured[name] = metric.to(self.device)(sr, gt, lq=lq, **options)
         return measured
 
     def on_validation_epoch_start(self) -> None:
@@ -255,6 +260,11 @@ class SRModel(LightningModule):
             told = getattr(module, "notes", [])
             found += [note for note in told if note not in found] if isinstance(told, list) else []
         return found
+
+
+def known_pixels(batch: Mapping[str, Any]) -> Tensor | None:
+    """(B, 1, H, W) bool: which pixels of `gt` were measured; None: all. A mixture is where all were."""
+    return batch["known"] > 0.999 if "known" in batch else None
 
 
 def count_parameters(net: nn.Module) -> int:

@@ -1,12 +1,15 @@
 """What a net costs: multiply-adds for one output of 1280x720 pixels, as the papers' tables have them."""
 
 import copy
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import cast
 
 import torch
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from sr_experiments.imaging.fold import fold, unfolding
 from sr_experiments.imaging.pad import run_padded
 from sr_experiments.nets.base import SRNet
 
@@ -31,10 +34,17 @@ def multiply_adds(net: SRNet) -> int | None:
     shape = copy.deepcopy(net).to("meta").eval()
     size = [max(1, side // net.scale) for side in OUTPUT]
     lq = torch.empty(1, net.in_channels, *size, device="meta")
+    run: Callable[[Tensor], Tensor] = shape
+    if net.guide_channels:
+        guide = torch.empty(1, net.guide_channels, *(net.scale * side for side in size), device="meta")
+        run, lq = (
+            unfolding(shape, channels=net.in_channels, scale=net.scale),
+            fold(lq, guide, scale=net.scale),
+        )
     counter = FlopCounterMode(display=False)
     try:
         with torch.no_grad(), cast(AbstractContextManager[None], counter):
-            run_padded(shape, lq, scale=net.scale, multiple_of=net.multiple_of, minimum=net.minimum)
+            run_padded(run, lq, scale=net.scale, multiple_of=net.multiple_of, minimum=net.minimum)
     except (NotImplementedError, RuntimeError):
         return None  # what it does depends on values, which shapes do not have
     return int(counter.get_total_flops()) // 2

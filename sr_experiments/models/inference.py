@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from sr_experiments.imaging.ensemble import run_ensemble
+from sr_experiments.imaging.fold import fold, unfolding
 from sr_experiments.imaging.pad import run_padded
 from sr_experiments.imaging.shortage import is_shortage
 from sr_experiments.imaging.tile import run_bands, run_tiled
@@ -61,20 +63,21 @@ class Inference(nn.Module):
         """What was asked for."""
         return {"self_ensemble": self.self_ensemble, "tile": self.tile, "tile_overlap": self.tile_overlap}
 
-    def __call__(self, net: SRNet, lq: Tensor) -> Tensor:
+    def __call__(self, net: SRNet, lq: Tensor, guide: Tensor | None = None) -> Tensor:
         """(B, C, H, W) -> (B, C, sH, sW)."""
-        return cast(Tensor, super().__call__(net, lq))
+        return cast(Tensor, super().__call__(net, lq, guide))
 
-    def forward(self, net: SRNet, lq: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C, sH, sW).
+    def forward(self, net: SRNet, lq: Tensor, guide: Tensor | None = None) -> Tensor:
+        """(B, C, H, W), and a guide (B, G, sH, sW) for a net that takes one -> (B, C, sH, sW).
 
         Raises:
             RuntimeError: If memory does not hold the smallest tile either.
         """
+        image = lq if guide is None else fold(lq, guide, scale=net.scale)
 
         def restored(tile: int | None) -> Tensor:
-            whole = self._function(net)
-            return whole(lq) if tile is None else run_tiled(whole, lq, **self._tiles(net, tile))
+            whole = self._function(net, guided=guide is not None)
+            return whole(image) if tile is None else run_tiled(whole, image, **self._tiles(net, tile))
 
         return self._as_memory_allows(restored, lq, smallest=self._smallest(net))
 
@@ -100,16 +103,19 @@ class Inference(nn.Module):
 
         self._as_memory_allows(restored, lq, smallest=self._smallest(net))
 
-    def _function(self, net: SRNet) -> Callable[[Tensor], Tensor]:
-        """An image of any size, or a tile, through the net."""
+    def _function(self, net: SRNet, *, guided: bool = False) -> Callable[[Tensor], Tensor]:
+        """An image of any size, or a tile, through the net; with its guide folded into it."""
+        scale, channels = net.scale, net.in_channels
+        run = unfolding(net, channels=channels, scale=scale) if guided else net
 
-        def padded(image: Tensor) -> Tensor:
-            return run_padded(net, image, scale=net.scale, multiple_of=net.multiple_of, minimum=net.minimum)
+        def padded(image: Tensor, *guide: Tensor) -> Tensor:
+            whole = fold(image, *guide, scale=scale) if guide else image
+            return run_padded(run, whole, scale=scale, multiple_of=net.multiple_of, minimum=net.minimum)
 
-        def ensemble(image: Tensor) -> Tensor:
-            return run_ensemble(padded, image)
-
-        return ensemble if self.self_ensemble else padded
+        if not self.self_ensemble:
+            return padded
+        ensemble = partial(run_ensemble, padded)
+        return unfolding(ensemble, channels=channels, scale=scale) if guided else ensemble
 
     def _tiles(self, net: SRNet, tile: int) -> dict[str, Any]:
         return {

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from sr_experiments.imaging.fold import fold, unfolding
 from sr_experiments.imaging.pad import run_padded
 from sr_experiments.losses.weighted import WeightedSum
 from sr_experiments.metrics.base import ImageMetric
-from sr_experiments.models.base import CHECKPOINT_KEY, SRModel
+from sr_experiments.models.base import CHECKPOINT_KEY, SRModel, known_pixels
 from sr_experiments.models.guard import Guard
 from sr_experiments.models.schedule import Schedule
 from sr_experiments.nets.base import EnlargedNet, SRNet
@@ -75,12 +76,22 @@ class RestorationModel(SRModel):
         return total
 
     def _restore_crops(self, batch: dict[str, Tensor]) -> Tensor:
+        """The restored crops; where the truth was not measured it stands in them, so that no loss sees it."""
+        sr, known = self._run(batch), known_pixels(batch)
+        return sr if known is None else torch.where(known, sr, batch["gt"].to(sr.dtype))
+
+    def _run(self, batch: dict[str, Tensor]) -> Tensor:
         # To the model's dtype: float64 under precision=64-true.
         net = self.net
         if "enlarged" not in batch:
             # Asked of the net and not of its class: torch.compile puts one of its own about it.
-            run = partial(net, position=batch["position"]) if net.takes_position else net
+            run: Callable[..., Tensor] = (
+                partial(net, position=batch["position"]) if net.takes_position else net
+            )
             lq = batch["lq"].to(self.dtype)
+            if "guide" in batch:
+                run = unfolding(run, channels=lq.shape[1], scale=net.scale)
+                lq = fold(lq, batch["guide"], scale=net.scale)
             return run_padded(run, lq, scale=net.scale, multiple_of=net.multiple_of, minimum=net.minimum)
         if not isinstance(self.net, EnlargedNet):
             raise ValueError(

@@ -20,6 +20,8 @@ class SRNet(nn.Module):
         scales: The scales that the architecture is defined for.
         takes_position: Whether ``forward`` takes ``position`` (B,) int64 beside ``lq``: each sample's place
             in the run's stream, of which what is drawn is a function. Without it nothing is drawn.
+        guide_channels: G, where ``forward`` takes ``guide`` (B, G, scale * H, scale * W) in [0, 1] behind
+            ``lq``: the same scene by another sensor, pixel on pixel of the output. 0: it takes none.
         scale: How much larger the output is.
         in_channels: Channels of the input and of the output: 1 (luma), 3 (RGB) or any number of bands.
         multiple_of: What H and W of ``lq`` must be a multiple of.
@@ -28,6 +30,7 @@ class SRNet(nn.Module):
 
     scales: ClassVar[Collection[int]] = (2, 3, 4, 8)
     takes_position: ClassVar[bool] = False
+    guide_channels: int = 0
 
     def __init__(self, *, scale: int, in_channels: int, multiple_of: int = 1, minimum: int = 1) -> None:
         """Check and keep what is known of the network.

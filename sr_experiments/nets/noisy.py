@@ -47,6 +47,11 @@ class NoisyNet(SRNet):
                 f"net.inner={type(inner).__name__}: has noise at its input already; "
                 "choose the net inside, such as net@net.inner=edsr"
             )
+        if inner.guide_channels:
+            raise ValueError(
+                f"net.inner={type(inner).__name__}: takes a guide, which net=noisy does not hand on; "
+                "choose that net itself, or guide_channels=0"
+            )
         super().__init__(
             scale=inner.scale,
             in_channels=inner.in_channels,

@@ -10,6 +10,7 @@ from sr_experiments.build import build_data
 from sr_experiments.data.datamodule import SRData
 from sr_experiments.data.shards import Sharded
 from sr_experiments.data.sources import Folder, Item, Joined, Paired, Part, Source
+from sr_experiments.data.stereo import Stereo
 from sr_experiments.data.stock import TRAIN
 from sr_experiments.prepare.acquire import (
     Missing,
@@ -69,7 +70,7 @@ def prepare(
     with RunRecord(run_dir / "run.json", task="prepare") as record:
         data = build_data(config)
         every = _roles(data)
-        roles = {role: source for role, source in every.items() if not isinstance(source, Sharded)}
+        roles = {role: one for role, one in every.items() if not isinstance(one, Sharded | Stereo)}
         data_dir = Path(config.data_dir).expanduser()
         missing = _missing(roles, data_dir=data_dir)
         if archive is not None:
@@ -83,6 +84,9 @@ def prepare(
         else:
             outcome = acquire(missing, data_dir=data_dir, patience=patience, keep=keep_archive)
         report = _report(data, roles, outcome, data_dir=data_dir, decode=decode)
+        if any(isinstance(source, Stereo) for source in every.values()):
+            report.notes.append("the stereo pair came with scikit-image: there is nothing to prepare")
+            data.check("test")
         show(report)
         record.update(**report.as_dict())
         if report.problems:

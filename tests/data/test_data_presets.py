@@ -21,9 +21,12 @@ BENCHMARKS = sorted(path.stem for path in (CONF / "benchmark").glob("*.yaml"))
 DEGRADATIONS = sorted(path.stem for path in (CONF / "degradation").glob("*.yaml"))
 NEEDED = {
     "folder": ["data.root=x"],
+    "guided": ["data.root=x", "model=guided"],
+    "stereo": ["model=guided"],
     "paired": ["data.gt=x", "data.lq=y"],
     "shards": ["data.train.url=x", "data.val.root=y"],
 }
+PUBLISHED = ["set5", "set14", "bsd100", "urban100", "manga109", "div2k_valid"]
 SETS = {
     "bsds500": (["BSDS500/train", "BSDS500/test"], "BSDS500/val"),
     "df2k": (["DIV2K", "Flickr2K"], "DIV2K_valid"),
@@ -68,7 +71,7 @@ def test_every_choice_of_data_is_built(name: str, scale: int) -> None:
     data = built(*overrides)
     assert (data.scale, data.seed, data.channels) == (scale, 5, 1)
     assert data.patch_size % scale == 0
-    assert data.demo == (name == "demo")
+    assert data.demo == (name in ("demo", "stereo"))
     assert data.degradation.fixed
     if name in SETS:
         assert data.patch_size == (48 if "91" in name else 48 * scale)
@@ -80,13 +83,13 @@ def test_every_choice_of_data_is_built(name: str, scale: int) -> None:
 
 
 def test_the_presets_that_are_promised_are_there() -> None:
-    assert set(DATA) == {*SETS, "demo", "folder", "paired", "shards"}
-    assert set(BENCHMARKS) == {"set5", "set14", "bsd100", "urban100", "manga109", "div2k_valid"}
+    assert set(DATA) == {*SETS, "demo", "folder", "guided", "paired", "shards", "stereo"}
+    assert set(BENCHMARKS) == {*PUBLISHED, "stereo"}
     promised = {"bicubic", "blur_downscale", "classical", "bsrgan", "real_esrgan", "camera", "video"}
     assert set(DEGRADATIONS) == promised
 
 
-@pytest.mark.parametrize("name", BENCHMARKS)
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_every_benchmark_is_a_test_set_of_its_name(name: str) -> None:
     data = built(f"benchmark={name}", "data_dir=D")
     assert data.test_names == [name]

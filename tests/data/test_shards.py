@@ -457,8 +457,7 @@ def test_what_does_not_fit_is_refused(remote: Path, options: dict[str, Any], mes
 def test_shards_have_no_validation_images(remote: Path) -> None:
     with pytest.raises(ValueError, match=r"validation images are missing: .* data\.val\.root=FOLDER"):
         choose_sources(
-            train=Sharded(url=str(remote)),
-            val=None,
+            given=(Sharded(url=str(remote)), None),
             root=None,
             val_root=None,
             pairs=(None, None),

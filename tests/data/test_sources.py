@@ -260,7 +260,7 @@ def test_the_demo_needs_no_network_and_does_not_import_scikit_image() -> None:
 
 
 def test_missing_demo_photographs_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sr_experiments.data.demo._folder", lambda: tmp_path)
+    monkeypatch.setattr("sr_experiments.data.demo.package_folder", lambda: tmp_path)
     with pytest.raises(
         ValueError, match=r"demo photographs are missing: .*chelsea\.png; reinstall scikit-image"
     ):
@@ -289,8 +289,7 @@ def chosen(
     val_lq: str | None = None,
 ) -> tuple[Source, Source]:
     return choose_sources(
-        train=train,
-        val=None,
+        given=(train, None),
         root=root,
         val_root=val_root,
         pairs=(gt, lq),

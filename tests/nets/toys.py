@@ -25,6 +25,7 @@ TOYS: dict[str, dict[str, Any]] = {
     "rednet": {"features": 8, "depth": 3},
     "unet": {"features": [4, 8, 12]},
     "srvgg": {"features": 8, "convolutions": 2},
+    "guided": {"features": 8},
     "spandrel/atd": {
         "embed_dim": 12,
         "depths": [2],
@@ -127,7 +128,9 @@ def net_names() -> list[str]:
 
 def compose_net(name: str, *, scale: int, channels: int = 3) -> dict[str, Any]:
     """A config with the root's values put in."""
-    root = OmegaConf.create({"scale": scale, "channels": channels, "seed": 0, "net": _read(name)})
+    root = OmegaConf.create(
+        {"scale": scale, "channels": channels, "guide_channels": 0, "seed": 0, "net": _read(name)}
+    )
     plain = OmegaConf.to_container(root, resolve=True)
     assert isinstance(plain, dict)
     found: dict[str, Any] = plain["net"]

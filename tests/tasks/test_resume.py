@@ -54,6 +54,7 @@ SCENARIOS = {
     "one_cycle": [*RESTORATION, "schedule=one_cycle", "data.workers=0"],
     "restarts": [*RESTORATION, "schedule=cosine_restarts", "optimizer=sgd", "data.workers=0"],
     "constant": [*RESTORATION, "schedule=constant", "schedule.warmup=5", "data.workers=0"],
+    "guided": ["model=guided", "net.features=4", "guide_channels=3", "data.workers=2"],
     "gan": [*GAN, "data.workers=0"],
     "gan, workers": [*GAN, "data.workers=2", "degradation=classical"],
     "gan, accumulation": [*GAN, "trainer.accumulate_grad_batches=2", "data.workers=0"],
@@ -65,6 +66,7 @@ SCENARIOS = {
 def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     folder = tmp_path_factory.mktemp("runs")
     photographs(folder / "photographs", count=5)
+    photographs(folder / "photographs" / "guide", count=5)
     with nursery(folder) as begin:
         assert begin("--version").wait() == 0  # everything is imported now
 
@@ -155,7 +157,7 @@ def killed_and_continued(start: Start, scenario: str, name: str, moments: list[f
     return kills
 
 
-@pytest.mark.parametrize("scenario", ["restoration", "gan, workers"])
+@pytest.mark.parametrize("scenario", ["restoration", "guided", "gan, workers"])
 def test_a_run_that_is_killed_and_continued_is_the_run_that_was_not(
     scenario: str, start: Start, references: dict[str, tuple[Path, float]]
 ) -> None:
