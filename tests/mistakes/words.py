@@ -13,8 +13,8 @@ WORDS: dict[str, Mistake] = {
     ),
     "a task": Mistake(
         "task=trian",
-        "task=trian: no such choice. Did you mean 'train'? task has: dashboard, degrade, evaluate, "
-        "export, prepare, report, train, wandb_sweep.",
+        "task=trian: no such choice. Did you mean 'train'? task has: convert, dashboard, degrade, evaluate, "
+        "export, prepare, report, train, upscale, wandb_sweep.",
     ),
     "a benchmark": Mistake(
         "benchmark=set15",
@@ -23,8 +23,8 @@ WORDS: dict[str, Mistake] = {
     ),
     "a metric": Mistake(
         "metric=lpisp",
-        "metric=lpisp: no such choice. Did you mean 'lpips'? metric has: dists, lpips, "
-        "lpips_random, lr_psnr, niqe.",
+        "metric=lpisp: no such choice. Did you mean 'lpips'? metric has: dists, ergas, lpips, "
+        "lpips_random, lr_psnr, niqe, psnr_window, rmse, sam.",
     ),
     "a logger": Mistake(
         "logger=wandbb",
