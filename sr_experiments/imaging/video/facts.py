@@ -24,6 +24,7 @@ class Facts:
         coding: Of its frames.
         turn: What makes them upright.
         frames: Packets of pictures that are to be shown: as many frames, where none is damaged.
+        interlaced: Whether a frame is two fields, each of which may have a packet of its own.
         notes: What a reader of the result has to know.
     """
 
@@ -31,6 +32,7 @@ class Facts:
     coding: Coding
     turn: frames.Turn
     frames: int
+    interlaced: bool
     notes: list[str]
 
 
@@ -55,6 +57,7 @@ def look(source: Path) -> Facts:
                 coding=frames.coding_of(frame, main.codec_context),
                 turn=turn,
                 frames=count,
+                interlaced=bool(frame.interlaced_frame),
                 notes=_notes(frame),
             )
 

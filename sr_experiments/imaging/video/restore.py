@@ -98,7 +98,7 @@ def restore_video(
 
 def _lost(facts: Facts, writer: Writer, *, name: str) -> list[str]:
     lost = facts.frames - writer.done
-    if lost <= 0 or name == "vp8":  # some packets of VP8 are never shown
+    if lost <= 0 or name == "vp8" or facts.interlaced:  # some packets of VP8 are never shown
         return []
     return [
         f"{lost} of {facts.frames} packets gave no picture: they are damaged, or the video begins between "

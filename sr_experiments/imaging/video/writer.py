@@ -1,5 +1,6 @@
 """A video that is written: its pictures encoded, everything else copied."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -164,6 +165,7 @@ class Writer:
         context.color_primaries = main.codec_context.color_primaries
         context.color_trc = main.codec_context.color_trc
         encoder.options = encoding.of_encoder()
+        os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 tells the terminal all about itself else
         encoder.metadata.update(streams.described(main))
         try:
             context.open()
