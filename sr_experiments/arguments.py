@@ -1,8 +1,9 @@
 """What people type, and what Hydra takes.
 
-Three things that read well on a command line mean something else to Hydra, or nothing: a choice that is a
-number (``data=291``), several choices without a sweep (``benchmark=set5,set14``), and an option of the task
-without its prefix (``checkpoint=RUN`` for ``task.checkpoint=RUN``). They are rewritten here, before Hydra
+Four things that read well on a command line mean something else to Hydra, or nothing: a choice that is a
+number (``data=291``), several choices without a sweep (``benchmark=set5,set14``), an option of the task
+without its prefix (``checkpoint=RUN`` for ``task.checkpoint=RUN``), and names of files, to whose spaces,
+brackets and equal signs Hydra gives a meaning (``input=a (1).png``). They are rewritten here, before Hydra
 sees them, and so is ``run=FOLDER`` (`continuing.py`); an argument that Hydra takes is left as it is.
 
 Weights without a word about the net are a run's, or tell the net themselves: ``model=recognised`` is added.
@@ -31,6 +32,14 @@ MULTIRUN = ("-m", "--multirun")
 SEARCH = ("trials", "search_seed", "startup", "prune", "warm_up", "objective")  # its options
 PREVIEW = "--dry-run"
 LISTS = ("benchmark", "metric", "logger")  # groups of which several can be chosen
+# What names files, and is taken as it was typed: options of tasks, and keys.
+FILES = ("input", "output", "checkpoint", "values", "archive", "shards", "url", "name")
+FILE_KEYS = re.compile(
+    r"init_from|data_dir|(data|benchmark)(\.\w+)*\.(root|val_root|gt|lq|val_gt|val_lq|url|cache_dir)"
+)
+SEVERAL_FILES = ("runs", "interpolate")  # options that take a list of them
+# Text to Hydra too: no number, no null, nothing that opens a list.
+_PLAIN = re.compile(r"(?!(null|true|false|nan|inf)$)([A-Za-z_/]|\.\.?/)[\w./~-]*", re.IGNORECASE | re.ASCII)
 
 
 def as_hydra_takes(arguments: Sequence[str]) -> list[str]:
@@ -126,6 +135,16 @@ def _gathered(arguments: Sequence[str], *, options: set[str]) -> list[str]:
     return [*own, f"task.arguments=[{others}]"]
 
 
+def _as_typed(value: str) -> str:
+    """A name of files in Hydra's quotes, where it needs them.
+
+    One that stands in quotes already is left as it is, unless a file is called so; and so is ``null``.
+    """
+    in_quotes = len(value) > 1 and value[0] in "'\"" and value[-1] == value[0] and not Path(value).exists()
+    plain = _PLAIN.fullmatch(value) or value in ("", "null")
+    return value if plain or in_quotes else quoted(value)
+
+
 def _rewritten(argument: str, *, options: set[str], sweep: bool) -> str:
     key, equals, value = argument.partition("=")
     if not equals or argument.startswith("-"):
@@ -137,10 +156,11 @@ def _rewritten(argument: str, *, options: set[str], sweep: bool) -> str:
         return f"task.scales={','.join(lists)}"
     if key in LISTS and several:
         return f"{key}=[{value}]"
-    if key == "runs" and key in options and bare:
-        return f"task.runs=[{','.join(quoted(part) for part in value.split(','))}]"
-    if key == "interpolate" and key in options and several:
-        return f"task.{key}=[{value}]"
+    if key in SEVERAL_FILES and key in options and bare and not (sweep and "," in value):
+        return f"task.{key}=[{','.join(_as_typed(part) for part in value.split(','))}]"
+    if (key in FILES and key in options) or FILE_KEYS.fullmatch(key):
+        value = value if sweep and set(value) & set(",([{") else _as_typed(value)
+        return f"task.{key}={value}" if key in options else f"{key}={value}"
     if value.isdigit() and (conf_dir() / key / f"{value}.yaml").is_file():
         return f"{key}='{value}'"
     return f"task.{argument}" if key in options else argument

@@ -4,6 +4,7 @@ So the same command, given again after a machine went down, goes on where it was
 sweep by doing what is missing.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -124,6 +125,9 @@ def _last(arguments: Sequence[str]) -> list[str]:
 
 
 def quoted(path: Path | str) -> str:
-    """Hydra's grammar gives spaces, commas, brackets and equal signs a meaning of their own."""
-    text = str(path).replace("\\", "\\\\").replace("'", "\\'")
+    """Hydra's grammar gives spaces, commas, brackets and equal signs a meaning of their own.
+
+    A backslash is a sign of it only before a quote, and so at the end.
+    """
+    text = re.sub(r"(\\*)'", r"\1\1\\'", re.sub(r"(\\+)$", r"\1\1", str(path)))
     return f"'{text}'"

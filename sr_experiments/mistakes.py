@@ -16,6 +16,7 @@ from hydra.errors import HydraException, InstantiationException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf
 
 from sr_experiments.check import nearest
+from sr_experiments.continuing import quoted
 from sr_experiments.imaging.shortage import is_shortage, wanted
 from sr_experiments.paths import conf_dir
 
@@ -198,9 +199,7 @@ def _unreadable(error: OverrideParseException) -> str:
 
 def in_quotes(key: str, value: str) -> str:
     """As it is typed in a shell for Hydra to take the value for text."""
-    # Only before a quote is a backslash a sign of Hydra's: doubled there, and at the end.
-    inner = re.sub(r"(\\+)$", r"\1\1", re.sub(r"(\\*)'", r"\1\1\\'", value))
-    argument = f"{key}='{inner}'"
+    argument = f"{key}={quoted(value)}"
     return f'"{argument}"' if not set(argument) & set('"$`!\\') else shlex.quote(argument)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sr_experiments.data.memory import free_bytes
 from sr_experiments.devices import one_of, refuse_absent_devices
+from sr_experiments.imaging.tile import check_tiles
 from sr_experiments.models.channels import for_channels
 from sr_experiments.models.inference import Inference
 from sr_experiments.models.onnx_net import OnnxNet
@@ -19,7 +20,7 @@ from sr_experiments.nets.base import SRNet
 from sr_experiments.rebuild import identify, open_checkpoint, rebuild
 
 _log = logging.getLogger(__name__)
-MOST_ON_CPU = 1.5 * 2**30  # bytes for a net at work there: larger tiles would save next to nothing
+MOST_ON_CPU = 2.0**30  # bytes for a net at work there: larger tiles would save next to nothing
 SHARE = 2  # of what is free, one part in so many
 BLIND = 256  # pixels: the tiles of a net into which nobody sees
 
@@ -38,7 +39,7 @@ class Restorer:
         self_ensemble: Mean over eight orientations.
         tile: Side of the tiles in pixels of `lq`; None: chosen. 0: never any.
         tile_overlap: What they see around them; None: chosen.
-        budget: Bytes that the net may take; None: half of what is free, and not more than 1.5 GiB on a CPU.
+        budget: Bytes that the net may take; None: half of what is free, and not more than 1 GiB on a CPU.
 
     Attributes:
         scale: How much larger images become.
@@ -59,7 +60,18 @@ class Restorer:
         tile_overlap: int | None = None,
         budget: float | None = None,
     ) -> None:
-        """Move the net there."""
+        """Move the net there.
+
+        Raises:
+            ValueError: If there are no such tiles.
+        """
+        if tile is not None and tile < 0:
+            raise ValueError(
+                f"tile={tile}: a side in pixels of the input; 0: no tiles, null: by the free memory"
+            )
+        overlap = tile_overlap or 0
+        roomy = 2 * (abs(overlap) + net.multiple_of)
+        check_tiles(tile=tile or roomy, overlap=overlap, multiple_of=net.multiple_of)
         self.net = net.to(device).eval()
         self.name = name
         self.device = device

@@ -1,8 +1,13 @@
 """What people type becomes what Hydra takes, and nothing else is touched."""
 
-import pytest
+import re
 
-from sr_experiments.arguments import as_hydra_takes
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+from sr_experiments.arguments import FILE_KEYS, FILES, SEVERAL_FILES, as_hydra_takes
+from tests.conftest import ROOT
 
 CASES = {
     "a choice that is a number": (["data=291"], ["data='291'"]),
@@ -38,6 +43,26 @@ CASES = {
         ["task=export", "interpolate=[runs/a,runs/b]"],
         ["task=export", "task.interpolate=[runs/a,runs/b]", "model=recognised"],
     ),
+    "two runs with spaces": (
+        ["task=export", "interpolate=my runs/a (1),runs/b"],
+        ["task=export", "task.interpolate=['my runs/a (1)',runs/b]", "model=recognised"],
+    ),
+    "a folder with a space": (["data.root=my photos"], ["data.root='my photos'"]),
+    "a folder that is called like a number": (["data.root=2024"], ["data.root='2024'"]),
+    "a folder of a variable": (["data.root=${oc.env:HOME}/a b"], ["data.root='${oc.env:HOME}/a b'"]),
+    "no folder": (["data.val_root=null", "data_dir="], ["data.val_root=null", "data_dir="]),
+    "a folder in quotes": (["data.root='my photos'"], ["data.root='my photos'"]),
+    "folders of a sweep": (["-m", "data.root=a,b"], ["-m", "data.root=a,b"]),
+    "a folder with a space in a sweep": (
+        ["-m", "data.root=my photos", "seed=1,2"],
+        ["-m", "data.root='my photos'", "seed=1,2"],
+    ),
+    "no file": (["data.batch_size=4", "data.patch_size=(1)"], ["data.batch_size=4", "data.patch_size=(1)"]),
+    "what results are called": (
+        ["task=upscale", "name={stem} {scale}"],
+        ["task=upscale", "task.name='{stem} {scale}'"],
+    ),
+    "what a run is called": (["name=toy"], ["name=toy"]),
     "two runs without their task": (["interpolate=runs/a,runs/b"], ["interpolate=runs/a,runs/b"]),
     "the scale of a training": (["scale=2"], ["scale=2"]),
     "a sweep": (
@@ -65,3 +90,59 @@ CASES = {
 def test_rewritten(name: str) -> None:
     typed, taken = CASES[name]
     assert as_hydra_takes(typed) == taken
+
+
+AWKWARD = [
+    "a b.png",
+    "a=b.png",
+    "[1].png",
+    "[a,b]",
+    "a, b (2) {c}.png",
+    "it's.png",
+    'say "x".png',
+    "'half",
+    "back\\slash.png",
+    "end\\",
+    "\\'",
+    "ä ö.png",
+    "写真.jpg",
+    "#1 100% & more!.png",
+    "$HOME `x`.png",
+    "null.png",
+    "NULL",
+    "true",
+    "1e5",
+    "-1",
+    ".5",
+    "007",
+    "inf",
+    "a:b",
+    "*.png",
+    "**/[ab]*.jp?g",
+    "~/a",
+    "../a",
+    "-rf",
+    " lead and trail ",
+    "choice(a,b)",
+    "a\tb",
+    "😀.png",
+]
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_a_name_of_a_file_arrives_as_it_was_typed(name: str) -> None:
+    typed = ["task=upscale", f"input={name}", f"data.root={name}"]
+    for argument in as_hydra_takes(typed)[1:]:
+        (override,) = OverridesParser.create().parse_overrides([argument])
+        assert not override.is_sweep_override()
+        assert OmegaConf.create({"value": override.value()}).value == name
+
+
+def test_what_names_files_is_there() -> None:
+    """The words of the tasks, and the keys of the data sets."""
+    tasks = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "conf" / "task").glob("*.yaml"))
+    for option in (*FILES, *SEVERAL_FILES):
+        assert re.search(rf"^  {option}: ", tasks, re.MULTILINE), option
+    for path in (ROOT / "conf" / "data").glob("*.yaml"):
+        for key in re.findall(r"^ *(\w*(?:root|gt|lq|url|cache_dir)): ", path.read_text(), re.MULTILINE):
+            assert FILE_KEYS.fullmatch(f"data.{key}"), key

@@ -19,7 +19,7 @@ from torch import Tensor
 from sr_experiments import devices
 from sr_experiments.mistakes import in_quotes, user_message
 from sr_experiments.nets.espcn import ESPCN
-from tests.mistakes import checkpoints, configs, guides, images, network, outputs, training, words
+from tests.mistakes import checkpoints, configs, guides, images, network, outputs, training, upscaling, words
 from tests.mistakes.desk import EVALUATE, PREPARE, TRAIN, Mistake, lay, make, pictures, sit, typed
 from tests.prepare.archives import served_from
 from tests.prepare.server import serving
@@ -36,6 +36,7 @@ TABLES: dict[str, dict[str, Mistake]] = {
     "guides": guides.GUIDES,
     "checkpoints": checkpoints.CHECKPOINTS,
     "outputs": outputs.OUTPUTS,
+    "upscaling": upscaling.UPSCALING,
     "network": network.NETWORK,
 }
 EVERY = {f"{kind}: {name}": one for kind, table in TABLES.items() for name, one in table.items()}
@@ -85,7 +86,7 @@ def test_there_are_enough_of_them() -> None:
     wrong = [mistake for mistake in EVERY.values() if mistake.told]
     assert len(wrong) >= 180
     assert len({mistake.told for mistake in wrong}) >= 150
-    for task in ("export", "evaluate", "prepare", "degrade"):
+    for task in ("export", "evaluate", "prepare", "degrade", "upscale"):
         assert sum(f"task={task}" in mistake.typed for mistake in wrong) >= 8
 
 

@@ -22,7 +22,15 @@ MAY_IMPORT = {
     "data": {"degradations", "imaging"},
     "models": {"losses", "metrics", "nets.base", "imaging"},
     "callbacks": {"models", "imaging", "account", "ranks", "secret"},
-    "upscale": {"data.memory", "imaging", "restorer"},
+    "upscale": {
+        "callbacks.panel",
+        "data.memory",
+        "imaging",
+        "mistakes",
+        "models",
+        "report.pictures",
+        "restorer",
+    },
     "prepare": {"data", "imaging"},
     "report": {"metrics", "models.cost", "tasks.published"},
     "build": {

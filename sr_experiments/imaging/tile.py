@@ -111,7 +111,7 @@ def run_bands(
     """
     half = -(-blend // 2)
     margin = overlap + half
-    _check(tile=tile, overlap=overlap, half=half, multiple_of=multiple_of, batch=batch)
+    check_tiles(tile=tile, overlap=overlap, blend=blend, multiple_of=multiple_of, batch=batch)
     height, width = image.shape[-2:]
     tile -= tile % multiple_of
     if max(height, width) <= tile:
@@ -173,8 +173,13 @@ def _of_one_size(spans: Sequence[Span]) -> Iterator[Sequence[Span]]:
         yield spans[len(alike) :]
 
 
-def _check(*, tile: int, overlap: int, half: int, multiple_of: int, batch: int) -> None:
-    """Refuse what leaves no inner part."""
+def check_tiles(*, tile: int, overlap: int, blend: int = 0, multiple_of: int = 1, batch: int = 1) -> None:
+    """Refuse what leaves no inner part; the arguments are those of `run_bands`.
+
+    Raises:
+        ValueError: See there.
+    """
+    half = -(-blend // 2)
     if overlap < 0:
         raise ValueError(f"a tile's overlap is 0 pixels or more, not {overlap}")
     if half < 0:

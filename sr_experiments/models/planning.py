@@ -143,6 +143,9 @@ def plan(
     needed = overlap if overlap is not None else needed_overlap(net, run=run, like=lq)
     blend = RAMP if needed is None else 0
     needed = LONGEST if needed is None else needed
+    if tile is not None and overlap is None:  # small tiles were asked for: they see less
+        blend = min(blend, tile // 8)
+        needed = min(needed, max(tile - blend - net.multiple_of, 0) // 4)
     side = tile or largest_tile(budget / count, per_pixel, overlap=needed, blend=blend, net=net)
     at_once = int(budget / (count * per_pixel * side**2))
     return Plan(side, needed, blend, max(1, min(MOST, at_once)))

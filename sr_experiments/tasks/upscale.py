@@ -20,6 +20,8 @@ from sr_experiments.models.base import count_parameters
 from sr_experiments.rebuild import weights_of
 from sr_experiments.restorer import Restorer, open_restorer
 from sr_experiments.tasks.record import RunRecord
+from sr_experiments.upscale.compare import NAME as COMPARISON
+from sr_experiments.upscale.compare import Gallery
 from sr_experiments.upscale.inputs import Inputs, find_inputs
 from sr_experiments.upscale.journal import Journal
 from sr_experiments.upscale.measured import Measuring, looks_measured, pixels_of
@@ -67,6 +69,7 @@ def upscale(
     self_ensemble: bool = False,
     tile: int | None = None,
     tile_overlap: int | None = None,
+    compare: bool = False,
     overwrite: bool = False,
     range: Sequence[float] | None = None,
     axis: str = "axial",
@@ -89,6 +92,7 @@ def upscale(
         self_ensemble: Mean over eight orientations.
         tile: Side of the tiles; None: chosen by the free memory, 0: none.
         tile_overlap: What they see around them; None: chosen.
+        compare: Leave a page with bicubic and the results under a slider.
         overwrite: Make results anew that are there.
         range: Of files of measured values; see `Measuring`.
         axis: See there.
@@ -120,7 +124,7 @@ def upscale(
             measuring=measuring,
             quality=quality,
             alpha=alpha,
-            overwrite=overwrite,
+            options=(overwrite, compare),
         )
         outcome = _work(jobs, worker, run_dir / "files.csv")
         for note in restorer.notes:
@@ -213,12 +217,14 @@ class _Worker:
         measuring: Measuring,
         quality: int,
         alpha: Alpha,
-        overwrite: bool,
+        options: tuple[bool, bool],
     ) -> None:
         self.folder, self.restorer, self.journal = folder, restorer, journal
         self.videos, self.journal_of_videos = videos
         self.measuring = measuring
-        self.quality, self.alpha, self.overwrite = quality, alpha, overwrite
+        self.quality, self.alpha = quality, alpha
+        self.overwrite, compares = options
+        self.gallery = Gallery() if compares else None
 
     def __call__(self, job: _Job, bar: Bar) -> tuple[str, str]:
         """What became of it, done, skipped or failed, and what there is to say about that."""
@@ -256,6 +262,8 @@ class _Worker:
         picture = read_picture(job.source)
         larger = enlarge(picture, self.restorer, alpha=self.alpha, advance=advance)
         lost = write_picture(target, larger, quality=self.quality)
+        if self.gallery is not None:
+            self.gallery.add(shown, picture, larger, scale=self.restorer.scale)
         return f"{target.suffix} does not hold {' and '.join(lost)}" if lost else ""
 
 
@@ -270,4 +278,7 @@ def _work(jobs: list[_Job], worker: _Worker, table: Path) -> dict[Path, tuple[st
             bar.end(job.pixels)
             row = {"input": job.source, "output": worker.folder / job.place, "status": status}
             write({**row, "reason": said, "seconds": round(time.monotonic() - started, 3)})
+    if worker.gallery is not None:
+        page, restorer = worker.folder / COMPARISON, worker.restorer
+        worker.gallery.write(page, model=restorer.name, scale=restorer.scale)
     return outcome

@@ -5,7 +5,9 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
+import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from sr_experiments.data.memory import free_bytes, readable
 from sr_experiments.imaging.colour import to_levels
@@ -16,6 +18,7 @@ from sr_experiments.restorer import Restorer
 
 Alpha = Literal["bicubic", "net"]
 _ROWS = 64
+_FAR = 8  # pixels into what is transparent
 _COPIES = 3  # of the result: its numbers, and what writing them takes
 
 
@@ -46,14 +49,31 @@ def enlarge(
             f"the result of {restorer.scale * height}x{restorer.scale * width} (height x width) takes "
             f"{readable(_COPIES * size)} of memory, and {readable(free)} are free"
         )
-    pixels = _enlarged(picture.pixels, restorer, advance)
     if picture.alpha is None:
-        return replace(picture, pixels=pixels)
+        return replace(picture, pixels=_enlarged(picture.pixels, restorer, advance))
+    pixels = _enlarged(_spread(picture.pixels, picture.alpha), restorer, advance)
     if alpha == "net":
         return replace(picture, pixels=pixels, alpha=_enlarged(picture.alpha, restorer))
     small = to_tensor(picture.alpha)
     large = imresize(small, scale=restorer.scale)
     return replace(picture, pixels=pixels, alpha=_levels(large, like=picture.alpha))
+
+
+def _spread(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Give transparent pixels the colours of their neighbours, some pixels far.
+
+    Often black stands under them, which nobody sees, but a net, which would draw dark edges.
+    """
+    colour = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None]
+    known = torch.from_numpy((alpha > 0).astype(np.float32)).permute(2, 0, 1)[None]
+    if not bool((known == 0).any()):
+        return pixels
+    for _ in range(_FAR):
+        near = avg_pool2d(known, 3, stride=1, padding=1)
+        mean = avg_pool2d(colour * known, 3, stride=1, padding=1) / near.clamp(min=1e-9)
+        colour = torch.where((known == 0) & (near > 0), mean, colour)
+        known = (near > 0).float()
+    return (colour[0].permute(1, 2, 0).numpy() + 0.5).astype(pixels.dtype)
 
 
 def _enlarged(

@@ -134,31 +134,29 @@ PATHS: dict[str, Mistake] = {
         given=linked("run", "my runs/run"),
     ),
     "an equals sign without quotes": Mistake(
-        TRAIN.replace("data.root=photos", "data.root=a=b"),
-        "data.root=a=b: Hydra does not take this value as it is. As text: \"data.root='a=b'\"",
-        given=pictures("a=b"),
+        f"{TRAIN} name=a=b", "name=a=b: Hydra does not take this value as it is. As text: \"name='a=b'\""
     ),
     "letters without quotes": Mistake(
-        TRAIN.replace("data.root=photos", "data.root=Bilder-ä"),
-        "data.root=Bilder-ä: Hydra does not take this value as it is. As text: \"data.root='Bilder-ä'\"",
-        given=pictures("Bilder-ä"),
+        f"{TRAIN} name=Netz-ä",
+        "name=Netz-ä: Hydra does not take this value as it is. As text: \"name='Netz-ä'\"",
     ),
     "brackets without quotes": Mistake(
-        TRAIN.replace("data.root=photos", "data.root=fotos[1]"),
-        "data.root=fotos[1]: Hydra does not take this value as it is. Is a bracket or a quote "
-        "not closed? As text: \"data.root='fotos[1]'\"",
-        given=pictures("fotos[1]"),
+        f"{TRAIN} name=net[1]",
+        "name=net[1]: Hydra does not take this value as it is. Is a bracket or a quote not closed? As text: "
+        "\"name='net[1]'\"",
     ),
     "a comma without quotes": Mistake(
-        TRAIN.replace("data.root=photos", "data.root=a,b"),
-        "data.root=a,b: several values where one is meant. One run for each: add -m. A list: "
-        "data.root=[a,b]. A comma that belongs to the value: \"data.root='a,b'\"",
-        given=pictures("a,b"),
+        f"{TRAIN} name=a,b",
+        "name=a,b: several values where one is meant. One run for each: add -m. A list: name=[a,b]. A comma "
+        "that belongs to the value: \"name='a,b'\"",
     ),
     "an apostrophe without quotes": Mistake(
-        TRAIN.replace("data.root=photos", '"data.root=it\'s"'),
-        "data.root=it's: Hydra does not take this value as it is. Is a bracket or "
-        "a quote not closed? As text: 'data.root='\"'\"'it\\'\"'\"'s'\"'\"''",
-        given=pictures("it's"),
+        f'{TRAIN} "name=it\'s"',
+        "name=it's: Hydra does not take this value as it is. Is a bracket or "
+        "a quote not closed? As text: 'name='\"'\"'it\\'\"'\"'s'\"'\"''",
+    ),
+    "a folder needs no quotes": Mistake(
+        TRAIN.replace("data.root=photos", '"data.root=it\'s a=b, [1] (ä)"'),
+        given=pictures("it's a=b, [1] (ä)"),
     ),
 }

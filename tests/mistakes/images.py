@@ -32,11 +32,13 @@ IMAGES: dict[str, Mistake] = {
     ),
     "a list of folders": Mistake(
         "data=folder data.root=[photos]",
-        "data.root=['photos']: must be str | None, not list of str",
+        "the folder [photos] does not exist; expected [photos]/HR/*.png, and [photos]/LR/x4/*.png where LR "
+        "images are published\n…",
     ),
     "a number for a folder": Mistake(
         "data=folder data.root=2024",
-        "data.root=2024: must be str | None, not int; as text: \"data.root='...'\" with both kinds of quotes",
+        "the folder 2024 does not exist; expected 2024/HR/*.png, and 2024/LR/x4/*.png where LR "
+        "images are published\n…",
     ),
     "a picture that is cut": Mistake(
         TRAIN.replace("photos", "p"),
