@@ -156,6 +156,8 @@ def _rewritten(argument: str, *, options: set[str], sweep: bool) -> str:
         return f"task.scales={','.join(lists)}"
     if key in LISTS and several:
         return f"{key}=[{value}]"
+    if key in ("models", "ways") and key in options and bare and not (sweep and "," in value):
+        return f"task.{key}=[{','.join(quoted(part) for part in value.split(','))}]"
     if key in SEVERAL_FILES and key in options and bare and not (sweep and "," in value):
         return f"task.{key}=[{','.join(_as_typed(part) for part in value.split(','))}]"
     if (key in FILES and key in options) or FILE_KEYS.fullmatch(key):

@@ -33,6 +33,18 @@ MAY_IMPORT = {
     },
     "prepare": {"data", "imaging"},
     "report": {"metrics", "models.cost", "tasks.published"},
+    "profiling": {
+        "callbacks.axis",
+        "callbacks.sheet",
+        "check",
+        "metrics.protocol",
+        "models",
+        "nets.base",
+        "paths",
+        "rebuild",
+        "report",
+        "tasks.published",
+    },
     "build": {
         "nets",
         "losses",

@@ -14,7 +14,7 @@ WORDS: dict[str, Mistake] = {
     "a task": Mistake(
         "task=trian",
         "task=trian: no such choice. Did you mean 'train'? task has: convert, dashboard, degrade, evaluate, "
-        "export, prepare, report, train, upscale, wandb_sweep.",
+        "export, prepare, profile, report, train, upscale, wandb_sweep.",
     ),
     "a benchmark": Mistake(
         "benchmark=set15",

@@ -1,0 +1,1 @@
+"""What a net costs here: time in several ways of running it, memory, how far it looks."""

@@ -1,0 +1,73 @@
+"""Times of several ways of doing the same, which take turns: a busy minute is busy for all of them."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+LEAST = 3  # rounds, whatever they take
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds of a call.
+
+    Attributes:
+        median: Of all rounds.
+        low: The first quartile.
+        high: The third.
+        rounds: How many there were.
+    """
+
+    median: float
+    low: float
+    high: float
+    rounds: int
+
+    def as_dict(self) -> dict[str, float | int]:
+        """For profile.json."""
+        return asdict(self)
+
+
+def take_turns(
+    calls: Mapping[str, Callable[[], object]],
+    *,
+    rounds: int,
+    seconds: float,
+    wait: Callable[[], None] = lambda: None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, Times]:
+    """Time calls in rounds; each round starts with another one. A call each is made before, and not counted.
+
+    Args:
+        calls: By name.
+        rounds: At most.
+        seconds: No further round begins after so many, once there were `LEAST`.
+        wait: Until the device has done what it was given.
+        clock: Seconds.
+
+    Returns:
+        By name, in the order of `calls`.
+    """
+    names = list(calls)
+    for call in calls.values():
+        call()
+        wait()
+    taken: dict[str, list[float]] = {name: [] for name in names}
+    begun = clock()
+    for number in range(rounds):
+        if number >= LEAST and clock() - begun >= seconds:
+            break
+        first = number % max(1, len(names))
+        for name in names[first:] + names[:first]:
+            since = clock()
+            calls[name]()
+            wait()
+            taken[name].append(clock() - since)
+    return {name: _summary(taken[name]) for name in names}
+
+
+def _summary(seconds: list[float]) -> Times:
+    low, median, high = np.quantile(seconds, (0.25, 0.5, 0.75))
+    return Times(float(median), float(low), float(high), len(seconds))
