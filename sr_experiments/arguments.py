@@ -163,6 +163,8 @@ def _rewritten(argument: str, *, options: set[str], sweep: bool) -> str:
     if (key in FILES and key in options) or FILE_KEYS.fullmatch(key):
         value = value if sweep and set(value) & set(",([{") else _as_typed(value)
         return f"task.{key}={value}" if key in options else f"{key}={value}"
+    if key == "format" and key in options and several:
+        return f"task.{key}=[{value}]"
     if value.isdigit() and (conf_dir() / key / f"{value}.yaml").is_file():
         return f"{key}='{value}'"
     return f"task.{argument}" if key in options else argument

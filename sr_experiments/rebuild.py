@@ -15,7 +15,14 @@ from torch import Tensor
 from sr_experiments.imaging.shortage import is_shortage
 from sr_experiments.models.base import CHECKPOINT_KEY, count_parameters
 from sr_experiments.nets.base import SRNet
-from sr_experiments.nets.weights import WeightsMisfit, load_exactly, load_matching, read_state_dict
+from sr_experiments.nets.weights import (
+    WeightsMisfit,
+    Which,
+    load_exactly,
+    load_matching,
+    read_state_dict,
+    read_weights,
+)
 from sr_experiments.recognised import describe, hint, is_of_a_file, refuse_strange_code
 
 _log = logging.getLogger(__name__)
@@ -81,6 +88,7 @@ class Checkpoint:
         path: The file.
         state: Key -> tensor, by the net's own key names.
         config: Of the run, resolved; None for a plain weight file.
+        kind: Whether these are the average ("ema"), "raw" weights, or of a file that does not say ("plain").
         recognised: Of a plain file `name`, `scale`, `channels` and `net`, where `identify` was to tell them.
     """
 
@@ -88,6 +96,7 @@ class Checkpoint:
     state: dict[str, Tensor]
     config: DictConfig | None
     recognised: DictConfig | None = None
+    kind: str = "plain"
 
     @property
     def known(self) -> DictConfig | None:
@@ -95,20 +104,21 @@ class Checkpoint:
         return self.config if self.config is not None else self.recognised
 
 
-def open_checkpoint(source: str, *, option: str = "checkpoint") -> Checkpoint:
+def open_checkpoint(source: str, *, option: str = "checkpoint", which: Which | None = None) -> Checkpoint:
     """Read a run's, a checkpoint's or a plain file's weights, and the run's config where there is one.
 
     Args:
         source: As it was given.
         option: The option that it was given by, for messages.
+        which: The average or the raw weights; None: the average where there is one.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if it can not be opened safely or holds no state dict.
     """
     path = weights_of(source, option=option)
-    state = read_state_dict(path)
-    return Checkpoint(path=path, state=state, config=_config_in(path))
+    state, kind = read_weights(path, which)
+    return Checkpoint(path=path, state=state, config=_config_in(path), kind=kind)
 
 
 def identify(config: DictConfig, checkpoint: Checkpoint) -> Checkpoint:

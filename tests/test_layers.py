@@ -32,6 +32,7 @@ MAY_IMPORT = {
         "restorer",
     },
     "prepare": {"data", "imaging"},
+    "export": {"nets", "metrics", "imaging", "paths"},
     "report": {"metrics", "models.cost", "tasks.published"},
     "profiling": {
         "callbacks.axis",

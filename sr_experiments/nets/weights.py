@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors.torch import load_file
@@ -20,6 +20,7 @@ from sr_experiments.nets.misfit import Misfit
 
 _WRAPPERS = ("params_ema", "params", "state_dict", "model")
 _PREFIXES = ("ema.", "net.")
+Which = Literal["ema", "raw"]  # the average of the weights, or the weights as the optimizer left them
 _ZIP = b"PK\x03\x04"
 
 
@@ -61,21 +62,46 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         FileNotFoundError: if there is no such file.
         ValueError: if it can not be opened safely, is damaged, or holds no tensors.
     """
+    return read_weights(path)[0]
+
+
+def read_weights(
+    path: Path, which: Which | None = None
+) -> tuple[dict[str, Tensor], Which | Literal["plain"]]:
+    """The tensors as `read_state_dict` has them, and what they are.
+
+    Args:
+        path: The file.
+        which: The average or the raw weights; None: the average where there is one.
+
+    Returns:
+        Key -> tensor; and whether it is the average, the raw weights, or a file that does not say.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it can not be opened safely, is damaged, holds no tensors, or not those asked for.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such weight file")
     content = _load(path, load_file if path.suffix == ".safetensors" else _torch_load)
+    found: Which | Literal["plain"] = "plain"
+    order = _WRAPPERS if which != "raw" else ("params", *_WRAPPERS)
     while isinstance(content, Mapping):
-        inner = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)), None)
-        if inner is None:
+        key = next((key for key in order if isinstance(content.get(key), Mapping)), None)
+        if key is None:
             break
-        content = inner
-    state = _tensors(path, content)
-    state = {_unwrapped(key): value for key, value in state.items()}
-    for prefix in _PREFIXES:
+        found = {"params_ema": "ema", "params": "raw"}.get(key, found)  # type: ignore[assignment]
+        content = content[key]
+    state = {_unwrapped(key): value for key, value in _tensors(path, content).items()}
+    for prefix in _PREFIXES if which != "raw" else reversed(_PREFIXES):
         chosen = {_unwrapped(key.removeprefix(prefix)): state[key] for key in state if key.startswith(prefix)}
         if chosen:
-            return chosen
-    return state
+            state, found = chosen, "ema" if prefix == "ema." else "raw"
+            break
+    if which is not None and found != which:
+        has = {"ema": "the average alone", "raw": "raw weights alone", "plain": "weights of one kind"}[found]
+        raise ValueError(f"weights={which}: {path} holds {has}; leave weights= away")
+    return state, found
 
 
 def _unwrapped(key: str) -> str:

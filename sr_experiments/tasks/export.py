@@ -1,27 +1,24 @@
-"""``task=export``: write a net's weights as a plain file, or weights between those of two nets."""
+"""``task=export``: a net as files that others open; also weights between those of two nets."""
 
-import os
-import re
 import shlex
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
-import torch
 from omegaconf import DictConfig, OmegaConf
-from torch import Tensor
 
+from sr_experiments.export.card import Card, run_beside
+from sr_experiments.export.files import Format, formats_of, places_of, write_weights, write_whole
+from sr_experiments.export.graphs import needed, write_onnx, write_program
+from sr_experiments.export.trial import DType, converted
+from sr_experiments.export.words import leaves, words_for
 from sr_experiments.models.base import count_parameters
 from sr_experiments.nets.base import SRNet
 from sr_experiments.nets.blend import blend
-from sr_experiments.paths import conf_dir
+from sr_experiments.nets.weights import Which
 from sr_experiments.rebuild import Checkpoint, identify, open_checkpoint, rebuild
-from sr_experiments.tasks.record import RunRecord
-
-SUFFIXES = (".safetensors", ".pth")
+from sr_experiments.tasks.record import RunRecord, write_text
 
 
 def export(
@@ -31,55 +28,160 @@ def export(
     checkpoint: str | None = None,
     interpolate: Sequence[str] | None = None,
     alpha: float | None = None,
+    format: str | Sequence[str] | None = None,
+    dtype: DType = "float32",
+    weights: Which | None = None,
     output: str | None = None,
     scale: int | None = None,
+    licence: str | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write the judged net's weights, by its own key names, in float32. The run's folder gets `run.json`.
-
-    A ``.safetensors`` file says what it holds: scale, channels, model, config and source. A ``.pth`` file is
-    the state dict and nothing else.
+    """Write a net's files, each read back and held against the net, and a model card. See docs/export.md.
 
     Args:
-        config: As composed; its net is that of plain weight files.
-        run_dir: The run's folder.
+        config: As composed; its net is that of plain weight files, if it is not to be recognised.
+        run_dir: The run's folder, which gets `run.json`.
         checkpoint: A run's folder, a checkpoint or a plain weight file.
         interpolate: Two of them in place of `checkpoint`: trained for PSNR, and then against an adversary.
         alpha: The share of the second, from 0 to 1.
-        output: The file; None for one in `run_dir` that is called after the net and the scale.
-        scale: Of super-resolution; None for the run's, or the config's for plain files.
-        overwrite: Replace an output that there is.
+        format: safetensors, pth, onnx, torch_export, or several; None: by the output's name, or safetensors.
+        dtype: Of the weights and of a graph's images.
+        weights: ema, the average, or raw; None: what is judged, which is the average where there is one.
+        output: A file, or a folder; None for `run_dir`.
+        scale: Of super-resolution; None for the run's, or the file's.
+        licence: Of the weights, for the metadata and the card.
+        overwrite: Replace files that there are.
 
     Raises:
-        ValueError: if the arguments contradict one another, or weights do not fit the net or one another.
+        ValueError: if the arguments contradict one another, weights do not fit the net or one another, or the
+            net can not be written so.
         OSError: if there are no such weights, or the output is there or can not be written.
     """
     sources = _sources(checkpoint, interpolate, alpha)
+    formats = formats_of(format, output)
+    if "onnx" in formats and dtype == "bfloat16":
+        raise ValueError("format=onnx dtype=bfloat16: onnxruntime has no convolution for it on CPUs; float16")
+    if "onnx" in formats:
+        for package in ("onnx", "onnxruntime"):
+            needed(package)
     told = _told(sources, alpha)
     with RunRecord(run_dir / "run.json", task="export", source=told) as record:
-        option = "checkpoint" if interpolate is None else "interpolate"
-        weights = [open_checkpoint(source, option=option) for source in sources]
-        if all(one.config is None for one in weights):
-            weights = [identify(config, one) for one in weights]
-        if interpolate is not None:
-            weights = _of_one_net(weights, sources)
-        nets, at = _rebuilt(config, weights, scale=scale)
-        state = nets[0].state_dict()
-        if alpha is not None:
-            state = blend(state, nets[1].state_dict(), alpha=alpha, names=(sources[0], sources[1]))
-        path = _place(output, run_dir / f"{at.name}-x{at.scale}.safetensors", overwrite=overwrite)
-        write_weights(path, state, _facts(at, source=told))
-        if any(one.config is not None and one.config.data.demo for one in weights):
+        opened = _opened(config, sources, which=weights)
+        net, at = _net(config, opened, sources, alpha=alpha, scale=scale)
+        stem = f"{at.name}-x{at.scale}"
+        places, card = places_of(formats, output, folder=run_dir, stem=stem, overwrite=overwrite)
+        kind = opened[0].kind
+        facts = _facts(at, net, source=told, kind=kind, dtype=dtype, licence=licence)
+        half, rounding = converted(net, dtype)
+        differences = {name: _write(name, path, half, facts, exact=net) for name, path in places.items()}
+        if any(one.config is not None and one.config.data.demo for one in opened):
             record.note("the weights are of a demo run: a few photographs and a few minutes")
+        said = {name: _said(name, differences[name], dtype=dtype, rounding=rounding) for name in formats}
+        only = opened[0] if alpha is None else None
+        write_text(card, _card(only, net, at, facts, places, said, notes=record.content["notes"]).text())
         what = {"model": at.name, "scale": at.scale, "channels": at.channels, "alpha": alpha}
-        record.update(parameters=count_parameters(nets[0]), output=str(path), **what)
-    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-    print(f"wrote    {shown}: {at.name} x{at.scale}, {len(state)} tensors")
-    print(f"from     {told}")
+        record.update(parameters=count_parameters(net), weights=kind, dtype=dtype, **what)
+        files = {name: str(path) for name, path in places.items()}
+        record.update(output=files[formats[0]], files=files, differences=differences, card=str(card))
+    for name, path in places.items():
+        print(f"wrote    {_shown(path)}: {at.name} x{at.scale}, {said[name]}")
+    print(f"card     {_shown(card)}\nfrom     {told}\nweights  {facts['weights']}")
     for note in record.content["notes"]:
         print(f"note     {note}")
-    command = ["python", "-m", "sr_experiments", "task=evaluate", *words_for(at, checkpoint=str(shown))]
-    print(f"use      {shlex.join(command)}")
+    print(f"use      {_use(at, {name: _shown(path) for name, path in places.items()})}")
+
+
+def _opened(config: DictConfig, sources: Sequence[str], *, which: Which | None) -> list[Checkpoint]:
+    option = "checkpoint" if len(sources) == 1 else "interpolate"
+    opened = [open_checkpoint(source, option=option, which=which) for source in sources]
+    if all(one.config is None for one in opened):
+        opened = [identify(config, one) for one in opened]
+    return opened if len(sources) == 1 else _of_one_net(opened, sources)
+
+
+def _net(
+    config: DictConfig,
+    opened: Sequence[Checkpoint],
+    sources: Sequence[str],
+    *,
+    alpha: float | None,
+    scale: int | None,
+) -> tuple[SRNet, DictConfig]:
+    """The net with its weights, or with those between two, and the config that belongs to it."""
+    nets, at = _rebuilt(config, opened, scale=scale)
+    if alpha is not None:
+        states, names = [net.state_dict() for net in nets], (sources[0], sources[1])
+        nets[0].load_state_dict(blend(states[0], states[1], alpha=alpha, names=names))
+    return nets[0], at
+
+
+def _card(
+    source: Checkpoint | None,
+    net: SRNet,
+    at: DictConfig,
+    facts: Mapping[str, str],
+    places: Mapping[Format, Path],
+    said: Mapping[Format, str],
+    *,
+    notes: Sequence[str],
+) -> Card:
+    """The model card; no path of this machine is in it."""
+    run = source.config if source is not None else None
+    trained: Any = {} if run is None else OmegaConf.to_container(run, resolve=True)
+    return Card(
+        facts,
+        count_parameters(net),
+        {path.name: said[name] for name, path in places.items()},
+        run_beside(source.path) if source is not None and run is not None else {},
+        trained,
+        _use(at, {name: Path(path.name) for name, path in places.items()}),
+        notes,
+    )
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _write(name: Format, path: Path, net: SRNet, facts: dict[str, str], *, exact: SRNet) -> float | None:
+    """Write a file; the largest difference of its results to the net's, where it is a graph."""
+    if name in ("safetensors", "pth"):
+        write_weights(path, net.state_dict(), facts)
+        return None
+    write, found = (write_onnx if name == "onnx" else write_program), [0.0]
+
+    def graph(temporary: Path) -> None:
+        found[0] = write(temporary, net, facts, exact=exact)
+
+    write_whole(path, graph)
+    return found[0]
+
+
+def _said(name: Format, difference: float | None, *, dtype: str, rounding: float) -> str:
+    """What a file is, in the words of the card."""
+    less = (
+        ""
+        if dtype == "float32"
+        else f" in {dtype}, whose results differ from float32's by {rounding:.2g} at most"
+    )
+    if difference is None:
+        return f"weights{less}"
+    by = "onnxruntime" if name == "onnx" else "torch.export, loaded again"
+    return f"a graph{less}; run by {by} at three other sizes: {difference:.1e} from the net at most"
+
+
+def _use(at: DictConfig, places: Mapping[Format, Path]) -> str:
+    """The command that uses what was written."""
+    path = str(next(iter(places.values())))
+    if "safetensors" in places:  # it says which net it is
+        words = ["task=evaluate", words_for(at, checkpoint=path)[0]]
+    elif "pth" in places:
+        words = ["task=evaluate", *words_for(at, checkpoint=path)]
+    elif "onnx" in places:
+        words = ["task=upscale", words_for(at, checkpoint=path)[0], "input=PHOTOS", "output=FOLDER"]
+    else:
+        return f"python -c \"import torch; net = torch.export.load('{path}').module()\""
+    return shlex.join(["python", "-m", "sr_experiments", *words])
 
 
 def _sources(checkpoint: str | None, interpolate: Sequence[str] | None, alpha: float | None) -> list[str]:
@@ -117,7 +219,7 @@ def _of_one_net(weights: Sequence[Checkpoint], sources: Sequence[str]) -> list[C
     """Both with the net of one that is known: a plain file must fit the other's."""
     first, second = (one.known for one in weights)
     if first is not None and second is not None:
-        a, b = (dict(_leaves(OmegaConf.to_container(saved.net, resolve=True))) for saved in (first, second))
+        a, b = (dict(leaves(OmegaConf.to_container(saved.net, resolve=True))) for saved in (first, second))
         different = [key for key in {**a, **b} if a.get(key, _ABSENT) != b.get(key, _ABSENT)]
         if different:
             lines = [
@@ -148,124 +250,29 @@ def _rebuilt(
     return nets, at
 
 
-def _place(output: str | None, default: Path, *, overwrite: bool) -> Path:
-    """Where to write."""
-    path = default if output is None else Path(output).expanduser()
-    if path.is_dir():
-        raise IsADirectoryError(f"output={path} is a folder; give a file: output={path / default.name}")
-    if path.suffix not in SUFFIXES:
-        raise ValueError(
-            f"output={path}: the name must end in .safetensors or, for a state dict of PyTorch, in .pth; "
-            f"{f'not in {path.suffix}' if path.suffix else 'it ends in neither'}"
-        )
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"output={path} is there already; overwrite=true replaces it")
-    return path
+_WEIGHTS = {
+    "ema": "ema, the moving average, which is what is judged",
+    "raw": "raw, as the optimizer left them",
+    "plain": "as in the file",
+}
 
 
-def _facts(at: DictConfig, *, source: str) -> dict[str, str]:
-    """What a .safetensors file says of its weights: what is needed to build the net, and no path of a run."""
+def _facts(
+    at: DictConfig, net: SRNet, *, source: str, kind: str, dtype: str, licence: str | None
+) -> dict[str, str]:
+    """What a file says of itself: what is needed to build and to feed the net, and no path of a run."""
     config: dict[str, Any] = {key: at[key] for key in ("name", "scale", "channels")}
     config["net"] = OmegaConf.to_container(at.net, resolve=True)
-    return {
+    facts = {
         "scale": str(at.scale),
         "channels": str(at.channels),
+        "multiple_of": str(net.multiple_of),
+        "minimum": str(net.minimum),
         "model": str(at.name),
+        "range": "0 is black, 1 is white",
+        "dtype": dtype,
+        "weights": _WEIGHTS[kind],
         "config": OmegaConf.to_yaml(OmegaConf.create(config)),
         "source": source,
     }
-
-
-def write_weights(path: Path, state: Mapping[str, Tensor], facts: Mapping[str, str]) -> None:
-    """Write a weight file whole or not at all: beside its place, which it then takes. Folders are made.
-
-    Args:
-        path: Ends in .safetensors or .pth.
-        state: Key -> tensor.
-        facts: The metadata of a .safetensors file.
-
-    Raises:
-        OSError: if it can not be written.
-    """
-    assert path.suffix in SUFFIXES
-    # Each tensor on its own: safetensors takes no two that share memory, and no views.
-    plain = {
-        key: value.detach().cpu().clone(memory_format=torch.contiguous_format) for key, value in state.items()
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with temporary.open("xb") as stream:
-            if path.suffix == ".pth":
-                torch.save(plain, stream)
-            else:
-                stream.write(safetensors.torch.save(plain, dict(facts)))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def words_for(at: DictConfig, *, checkpoint: str) -> list[str]:
-    """The arguments that make a net again on the command line: the nearest ``model=``, and what differs.
-
-    Args:
-        at: Its config.
-        checkpoint: Its weights.
-    """
-    nearest = _words_for_net(at, OmegaConf.to_container(at.net, resolve=True))
-    words = [f"checkpoint={_as_hydra_reads(checkpoint)}", *nearest, f"scale={at.scale}"]
-    return [*words, *([] if at.channels == 3 else [f"channels={at.channels}"])]
-
-
-def _words_for_net(at: DictConfig, net: Any, *, choose: str = "model", place: str = "net") -> list[str]:
-    """The nearest choice and what differs; for a net about another one, the other's as well."""
-    inner = net.pop("inner", None)
-    wanted = dict(_leaves(net))
-    found: list[list[str]] = []
-    folder = conf_dir() / "net"
-    for path in sorted(folder.rglob("*.yaml")):
-        node = OmegaConf.create({key: at[key] for key in ("scale", "channels", "seed")})
-        node.net = OmegaConf.load(path)  # whose interpolations look here
-        node.net.pop("defaults", None)  # the net inside
-        given = dict(_leaves(OmegaConf.to_container(node.net, resolve=True)))
-        if given.get("_target_") != wanted["_target_"]:
-            continue
-        changes = [
-            f"{'' if key in given else '+'}{place}.{key}={_as_hydra_reads(value)}"
-            for key, value in wanted.items()
-            if key not in given or given[key] != value
-        ]
-        changes += [f"~{place}.{key}" for key in given if key not in wanted]
-        name = path.relative_to(folder).with_suffix("").as_posix()
-        found.append([f"{choose}={name}", *changes])
-    words = min(found, key=len, default=[f"{choose}={choose.partition('@')[0].upper()}"])
-    if inner is not None:
-        place = f"{place}.inner"
-        words += _words_for_net(at, inner, choose=f"net@{place}", place=place)
-    return words
-
-
-def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted keys and their values; lists are values."""
-    for key, value in node.items():
-        if isinstance(value, dict) and value:
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def _as_hydra_reads(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return f"[{','.join(map(_as_hydra_reads, value))}]"
-    if isinstance(value, bool) or value is None:
-        return "null" if value is None else str(value).lower()
-    text = str(value)
-    if not isinstance(value, str) or _PLAIN_TEXT.fullmatch(text):
-        return text
-    return "'" + text.replace("'", r"\'") + "'"
-
-
-# What Hydra's grammar takes for text without quotes, and not for a number or a word of its own.
-_PLAIN_TEXT = re.compile(
-    r"(?!(?:null|true|false|nan|inf)$)[a-zA-Z_/.][\w/.-]*[a-zA-Z_]|[a-zA-Z_]", re.ASCII | re.I
-)
+    return facts if licence is None else {**facts, "licence": licence}

@@ -19,8 +19,11 @@ from torch import Tensor
 
 from sr_experiments import cli
 from sr_experiments.config import register
+from sr_experiments.export.files import write_weights
+from sr_experiments.export.words import words_for
+from sr_experiments.models.onnx_net import OnnxNet
 from sr_experiments.nets.weights import read_state_dict
-from sr_experiments.tasks.export import words_for, write_weights
+from sr_experiments.rebuild import open_checkpoint, rebuild
 from tests.conftest import ROOT
 from tests.tasks.runs import photographs, run, toy_config
 
@@ -59,6 +62,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "seed=7",
     )
     run(root, folder / "wide", "net.features=8", "net.mapped_features=4")
+    torch.save(read_state_dict(folder / "a" / "checkpoints" / "best.ckpt"), folder / "plain.pth")
     return folder
 
 
@@ -69,11 +73,13 @@ def test_the_file_measures_as_its_run_by_the_command_that_was_printed(
     arguments = [f"checkpoint={runs / 'a'}", f'output="{file}"']
     assert export(tmp_path / "export", monkeypatch, *arguments) == 0
     printed = capsys.readouterr().out
-    assert f"wrote    {file}: toy x2, {len(load_file(file))} tensors\nfrom     {runs / 'a'}\n" in printed
+    card = file.with_name("toy.safetensors.md")
+    assert f"wrote    {file}: toy x2, weights\ncard     {card}\nfrom     {runs / 'a'}\n" in printed
+    assert "weights  ema, the moving average, which is what is judged\n" in printed
     python, option, module, *arguments = shlex.split(printed.partition("use      ")[2])
     assert (python, option, module) == ("python", "-m", "sr_experiments")
     quoted = "'" + str(file).replace("'", r"\'") + "'"  # as Hydra has it, within the shell's
-    assert arguments[:3] == ["task=evaluate", f"checkpoint={quoted}", "model=espcn"]
+    assert arguments == ["task=evaluate", f"checkpoint={quoted}"], "the file says which net it is"
 
     data = ["data=folder", f"data.root={runs / 'photographs'}", "metric=[]", "trainer=cpu"]
     folder = tmp_path / "evaluated"
@@ -97,6 +103,80 @@ def test_it_is_the_average_that_was_judged(
     assert bits(load_file(file)) != bits(nets["net."])
 
 
+def test_the_raw_weights_where_they_are_asked_for(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "toy.safetensors"
+    arguments = [f"checkpoint={runs / 'a'}", f"output={file}", "weights=raw"]
+    assert export(tmp_path / "export", monkeypatch, *arguments) == 0
+    content = torch.load(runs / "a" / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
+    raw = {key.removeprefix("net."): value for key, value in content.items() if key.startswith("net.")}
+    assert bits(load_file(file)) == bits(raw)
+    assert "weights  raw, as the optimizer left them" in capsys.readouterr().out
+    assert "these are the raw ones" in file.with_name(f"{file.name}.md").read_text(encoding="utf-8")
+
+
+def test_every_format_in_one_folder(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "out"
+    arguments = [f"checkpoint={runs / 'a'}", f"output={folder}", "format=safetensors,pth,onnx,torch_export"]
+    assert export(tmp_path / "export", monkeypatch, *arguments, "licence=cc-by-4.0") == 0
+    names = [f"toy-x2{suffix}" for suffix in (".onnx", ".pt2", ".pth", ".safetensors")]
+    assert sorted(path.name for path in folder.iterdir()) == ["model_card.md", *names]
+    assert "a graph; run by onnxruntime at three other sizes: " in capsys.readouterr().out
+    record = json.loads((tmp_path / "export" / "run.json").read_text(encoding="utf-8"))
+    assert record["weights"] == "ema"
+    assert 0 <= record["differences"]["onnx"] < 1e-4
+    net, _ = rebuild(toy_config(ROOT), open_checkpoint(str(runs / "a")), scale=2, channels=[3])
+    lq = torch.rand(1, 3, 19, 23)
+    wanted = net(lq).detach()
+    found = OnnxNet(folder / "toy-x2.onnx")
+    assert (found.scale, found.in_channels, found.multiple_of, found.minimum) == (2, 3, 1, 1)
+    torch.testing.assert_close(found(lq), wanted, rtol=0, atol=1e-4)
+    program = torch.export.load(folder / "toy-x2.pt2").module()
+    torch.testing.assert_close(program(lq), wanted, rtol=0, atol=1e-4)
+
+
+def test_the_card_has_the_runs_figures(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import yaml
+
+    folder = tmp_path / "export"
+    assert export(folder, monkeypatch, f"checkpoint={runs / 'a'}", "licence=cc-by-4.0") == 0
+    text = (folder / "model_card.md").read_text(encoding="utf-8")
+    _, head, body = text.split("---\n", 2)
+    facts = yaml.safe_load(head)
+    assert (facts["license"], facts["pipeline_tag"]) == ("cc-by-4.0", "image-to-image")
+    assert facts["tags"] == ["super-resolution", "image-super-resolution", "x2", "toy"]
+    record = json.loads((runs / "a" / "run.json").read_text(encoding="utf-8"))
+    means = record["metrics"]["folder"]
+    assert f"| folder | psnr_y | {means['bicubic']['psnr_y']:.2f} | {means['psnr_y']:.2f} |" in body
+    assert f"| folder | ssim_y | {means['bicubic']['ssim_y']:.4f} | {means['ssim_y']:.4f} |" in body
+    for told in (
+        "| data | folder |",
+        "| degradation | Bicubic |",
+        f"| steps | {record['steps']} |",
+        "| seed | 0 |",
+    ):
+        assert told in body
+    assert f"torch {record['versions']['torch']}" in body
+    assert str(tmp_path) not in body, "no path of the machine"
+    for section in ("Files", "Figures", "Training", "Limits", "Licence"):
+        assert f"\n## {section}\n" in body
+
+
+def test_half_precision_says_by_how_much_it_differs(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "half.safetensors"
+    arguments = [f"checkpoint={runs / 'a'}", f"output={file}", "dtype=bfloat16"]
+    assert export(tmp_path / "export", monkeypatch, *arguments) == 0
+    assert {value.dtype for value in load_file(file).values()} == {torch.bfloat16}
+    said = "weights in bfloat16, whose results differ from float32's by 0.00"
+    assert said in capsys.readouterr().out
+    assert said in file.with_name(f"{file.name}.md").read_text(encoding="utf-8")
+
+
 def test_the_file_says_what_it_holds(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "export"
     assert export(folder, monkeypatch, f"checkpoint={runs / 'a'}") == 0
@@ -108,6 +188,11 @@ def test_the_file_says_what_it_holds(runs: Path, tmp_path: Path, monkeypatch: py
         "channels": "3",
         "model": "toy",
         "source": str(runs / "a"),
+        "multiple_of": "1",
+        "minimum": "1",
+        "range": "0 is black, 1 is white",
+        "dtype": "float32",
+        "weights": "ema, the moving average, which is what is judged",
     }
     trained = OmegaConf.load(runs / "a" / "config.yaml")
     # Enough to build the net; the run's paths are nobody else's business.
@@ -232,22 +317,40 @@ REFUSALS = {
         ["interpolate=[RUNS/a,RUNS/absent]", "alpha=0.5"],
         "interpolate=RUNS/absent: there is no such run, checkpoint or weight file",
     ),
-    "another format": (
-        ["checkpoint=RUNS/a", "output=RUNS/new/toy.onnx"],
-        "output=RUNS/new/toy.onnx: the name must end in .safetensors or, for a state dict of PyTorch, in "
-        ".pth; not in .onnx",
+    "another suffix": (
+        ["checkpoint=RUNS/a", "output=RUNS/new/toy.ckpt"],
+        "output=RUNS/new/toy.ckpt: a file ends in .safetensors, .pth, .onnx, .pt2; a folder has no ending",
     ),
-    "no format": (
-        ["checkpoint=RUNS/a", "output=RUNS/new/toy"],
-        "output=RUNS/new/toy: the name must end in .safetensors or, for a state dict of PyTorch, in .pth; it "
-        "ends in neither",
+    "a suffix of another format": (
+        ["checkpoint=RUNS/a", "output=RUNS/new/toy.onnx", "format=pth"],
+        "output=RUNS/new/toy.onnx is one file, of onnx, and format=pth; for several give a folder",
     ),
-    "a folder": (
-        ["checkpoint=RUNS/a", "output=RUNS/b"],
-        "output=RUNS/b is a folder; give a file: output=RUNS/b/toy-x2.safetensors",
+    "several formats in one file": (
+        ["checkpoint=RUNS/a", "output=RUNS/new/toy.pth", "format=pth,onnx"],
+        "output=RUNS/new/toy.pth is one file, of pth, and format=pth,onnx; for several give a folder",
+    ),
+    "no such format": (
+        ["checkpoint=RUNS/a", "format=tflite"],
+        "format=tflite: choose of safetensors, pth, onnx, torch_export",
+    ),
+    "no such precision": (
+        ["checkpoint=RUNS/a", "dtype=half"],
+        "task.dtype='half': must be one of float32, float16, bfloat16",
+    ),
+    "ONNX in bfloat16": (
+        ["checkpoint=RUNS/a", "format=onnx", "dtype=bfloat16"],
+        "format=onnx dtype=bfloat16: onnxruntime has no convolution for it on CPUs; float16",
+    ),
+    "neither average nor raw": (
+        ["checkpoint=RUNS/a", "weights=best"],
+        "task.weights='best': must be",
+    ),
+    "no average": (
+        ["checkpoint=RUNS/plain.pth", "weights=ema", "model=espcn"],
+        "weights=ema: RUNS/plain.pth holds weights of one kind; leave weights= away",
     ),
     "another scale": (["checkpoint=RUNS/a", "scale=3"], "does not fit ESPCN with scale=3 and channels=3."),
-    "an unknown option": (["checkpoint=RUNS/a", "task.format=onnx"], "task.format: no such key."),
+    "an unknown option": (["checkpoint=RUNS/a", "task.opset=18"], "task.opset: no such key."),
 }
 
 

@@ -12,11 +12,11 @@ from omegaconf import OmegaConf
 from sr_experiments import cli
 from sr_experiments.check import check
 from sr_experiments.config import register
+from sr_experiments.export.words import words_for
 from sr_experiments.nets.espcn import ESPCN
 from sr_experiments.nets.noisy import NoisyNet
 from sr_experiments.nets.weights import read_state_dict
 from sr_experiments.rebuild import open_checkpoint, rebuild
-from sr_experiments.tasks.export import words_for
 from tests.conftest import ROOT
 from tests.tasks.runs import photographs, run
 

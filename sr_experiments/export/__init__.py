@@ -1,0 +1,1 @@
+"""What leaves the house: weight files, ONNX files, programs of torch.export, and the card beside them."""

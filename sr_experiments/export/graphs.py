@@ -1,0 +1,167 @@
+"""A net as a graph: an ONNX file, or a program of torch.export; each read back and held against the net.
+
+Batch, height and width are free. A graph does not pad: what is not a multiple of `multiple_of` or smaller
+than `minimum`, both in the metadata, is padded outside (as `imaging/pad.py` does), because a pad inside would
+tie the graph to the size it was traced with.
+"""
+
+import importlib
+import json
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sr_experiments.export.trial import ALLOWED, example, largest_difference
+from sr_experiments.nets.base import SRNet
+
+_OPSET = 18
+
+
+def needed(name: str) -> Any:
+    """A package of the extra `onnx`.
+
+    Raises:
+        ValueError: if it is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ValueError(
+            f"format=onnx needs a package that is not installed ({error.name or error}): "
+            'pip install "sr-experiments[onnx]"'
+        ) from error
+
+
+def write_onnx(path: Path, net: SRNet, facts: Mapping[str, str], *, exact: SRNet) -> float:
+    """Write an ONNX file and run it in onnxruntime.
+
+    torch's older exporter is taken: it converts every net of ours, where the newer one has no enlargement by
+    interpolation with free sizes (torch 2.15).
+
+    Args:
+        path: The file.
+        net: In the precision that is asked for.
+        facts: For ``metadata_props``.
+        exact: The same net in float32.
+
+    Returns:
+        The largest difference to `exact` at three sizes, of white.
+
+    Raises:
+        ValueError: if the net can not be converted, or the file does something else.
+    """
+    onnx, runtime = needed("onnx"), needed("onnxruntime")
+    kind = next(
+        (tensor.dtype for tensor in net.state_dict().values() if tensor.is_floating_point()), torch.float32
+    )
+    free = {0: "batch", 2: "height", 3: "width"}
+    with quiet():
+        try:
+            torch.onnx.export(
+                net,
+                (example(net).to(kind),),
+                str(path),
+                dynamo=False,
+                opset_version=_OPSET,
+                input_names=["lq"],
+                output_names=["sr"],
+                dynamic_axes={"lq": free, "sr": {0: "batch", 2: "sr_height", 3: "sr_width"}},
+            )
+        except Exception as error:  # whatever an exporter raises for what it has not
+            raise ValueError(f"format=onnx: the net has no ONNX graph: {_first_line(error)}") from error
+    model = onnx.load(str(path))
+    onnx.helper.set_model_props(model, dict(facts))
+    onnx.save(model, str(path))
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = torch.get_num_threads()
+    with _told("onnx"):
+        session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+        def run(image: Tensor) -> Tensor:
+            (result,) = session.run(None, {"lq": image.to(kind).numpy()})
+            return torch.from_numpy(np.asarray(result))
+
+        return _judged(largest_difference(exact, run), kind, "onnx")
+
+
+def write_program(path: Path, net: SRNet, facts: Mapping[str, str], *, exact: SRNet) -> float:
+    """Write a program of torch.export (``.pt2``) and run it, loaded again.
+
+    Args:
+        path: The file.
+        net: In the precision that is asked for.
+        facts: For the extra file ``metadata.json``.
+        exact: The same net in float32.
+
+    Returns:
+        The largest difference to `exact` at three sizes, of white.
+
+    Raises:
+        ValueError: if the net has no program for free sizes, or it does something else.
+    """
+    kind = next(
+        (tensor.dtype for tensor in net.state_dict().values() if tensor.is_floating_point()), torch.float32
+    )
+    step = net.multiple_of
+    least = max(2, -(-net.minimum // step))
+    height, width = (torch.export.Dim(name, min=least, max=16384 // step) for name in ("height", "width"))
+    sizes = {0: torch.export.Dim("batch"), 2: step * height, 3: step * width}
+    if step == 1:
+        sizes |= {2: height, 3: width}
+    with quiet():
+        try:
+            with torch.no_grad():
+                program = torch.export.export(net, (example(net).to(kind),), dynamic_shapes=(sizes,))
+            torch.export.save(program, str(path), extra_files={"metadata.json": json.dumps(dict(facts))})
+        except Exception as error:  # whatever it raises for code that depends on the size
+            raise ValueError(
+                f"format=torch_export: the net has no program for every size: {_first_line(error)}"
+            ) from error
+        with _told("torch_export"):
+            again = torch.export.load(str(path)).module()
+            return _judged(
+                largest_difference(exact, lambda image: again(image.to(kind))), kind, "torch_export"
+            )
+
+
+def _judged(worst: float, kind: torch.dtype, name: str) -> float:
+    if worst != worst:
+        raise ValueError(f"format={name}: the file's results are not finite")
+    if kind == torch.float32 and worst > ALLOWED:
+        raise ValueError(
+            f"format={name}: at sizes other than that of the export its results differ by {worst:.2g} of "
+            f"white, and {ALLOWED:g} is allowed: the net does something that depends on the size"
+        )
+    return worst
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError:
+        raise
+    except Exception as error:  # of the runtime, which has kinds of its own
+        raise ValueError(
+            f"format={name}: the file does not run at other sizes: {_first_line(error)}"
+        ) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """What exporters say about themselves."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:200]

@@ -1,0 +1,188 @@
+"""A graph does at other sizes what its net does, as another program runs it; or it is refused in words."""
+
+import json
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sr_experiments.export.graphs import write_onnx, write_program
+from sr_experiments.export.trial import converted, example, largest_difference, trials
+from sr_experiments.nets.base import SRNet
+from tests.nets.toys import build_net, net_names
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:torch.meshgrid"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+OURS = [name for name in net_names() if "/" not in name]
+# Of spandrel's, those that depend on the size in their code (see docs/export.md).
+NO_ONNX: set[str] = set()
+NO_PROGRAM: set[str] = set()
+FACTS = {"scale": "2", "channels": "3", "multiple_of": "1", "minimum": "1", "model": "toy"}
+
+
+def toy(name: str) -> SRNet:
+    torch.manual_seed(0)
+    return build_net(name, scale=2, toy=True).eval()
+
+
+def image(net: SRNet) -> Tensor:
+    """Of a size that neither the export nor its own trial has seen."""
+    step = net.multiple_of
+    side = -(-max(net.minimum, 4) // step) * step
+    shape = (2, 3, side + 11 * step, side + step)
+    seen = [tuple(one.shape) for one in [example(net), *trials(net)]]
+    assert shape not in seen
+    assert not {shape[2], shape[3]} & {example(net).shape[2], example(net).shape[3]}
+    return torch.rand(shape, generator=torch.Generator().manual_seed(9))
+
+
+def run_by_onnxruntime(path: Path, lq: Tensor) -> Tensor:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {session.get_inputs()[0].name: lq.numpy()})
+    return torch.from_numpy(np.asarray(found))
+
+
+def check_onnx(name: str, path: Path) -> None:
+    net = toy(name)
+    if name in NO_ONNX:
+        with pytest.raises(ValueError, match="format=onnx: "):
+            write_onnx(path, net, FACTS, exact=net)
+        return
+    assert write_onnx(path, net, FACTS, exact=net) <= 1e-4
+    lq = image(net)
+    with torch.no_grad():
+        torch.testing.assert_close(run_by_onnxruntime(path, lq), net(lq), rtol=0, atol=1e-4)
+
+
+def check_program(name: str, path: Path) -> None:
+    net = toy(name)
+    if name in NO_PROGRAM:
+        with pytest.raises(ValueError, match="format=torch_export: "):
+            write_program(path, net, FACTS, exact=net)
+        return
+    assert write_program(path, net, FACTS, exact=net) <= 1e-4
+    lq = image(net)
+    with torch.no_grad():
+        torch.testing.assert_close(torch.export.load(path).module()(lq), net(lq), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_onnx(name: str, tmp_path: Path) -> None:
+    check_onnx(name, tmp_path / "net.onnx")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in net_names() if "/" in name])
+def test_onnx_of_spandrels(name: str, tmp_path: Path) -> None:
+    check_onnx(name, tmp_path / "net.onnx")
+
+
+@pytest.mark.parametrize("name", ["espcn", "srvgg_small", "edsr"])
+def test_a_program(name: str, tmp_path: Path) -> None:
+    check_program(name, tmp_path / "net.pt2")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", [name for name in net_names() if name not in ("espcn", "srvgg_small", "edsr")]
+)
+def test_a_program_of_every_other(name: str, tmp_path: Path) -> None:
+    check_program(name, tmp_path / "net.pt2")
+
+
+def test_what_a_file_says_of_itself(tmp_path: Path) -> None:
+    import onnx
+
+    net = toy("espcn")
+    write_onnx(tmp_path / "a.onnx", net, FACTS, exact=net)
+    model = onnx.load(tmp_path / "a.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    assert {entry.key: entry.value for entry in model.metadata_props} == FACTS
+    (given,), (made,) = model.graph.input, model.graph.output
+    assert (given.name, made.name) == ("lq", "sr")
+    sizes = [side.dim_param or side.dim_value for side in given.type.tensor_type.shape.dim]
+    assert sizes == ["batch", 3, "height", "width"]
+    write_program(tmp_path / "a.pt2", net, FACTS, exact=net)
+    extra = {"metadata.json": ""}
+    torch.export.load(tmp_path / "a.pt2", extra_files=extra)
+    assert json.loads(extra["metadata.json"]) == FACTS
+
+
+class Framed(SRNet):
+    """Depends on the size that it was traced with, as nets do that make masks of numbers."""
+
+    def forward(self, lq: Tensor) -> Tensor:
+        ramp = torch.arange(lq.shape[3], dtype=lq.dtype).numpy() / 100
+        return F.interpolate(lq, scale_factor=2.0) + float(ramp.sum()) * 1e-3
+
+
+class Overflowing(SRNet):
+    """Its numbers are larger than half precision has them, on the way."""
+
+    def __init__(self) -> None:
+        super().__init__(scale=2, in_channels=3)
+        self.gain = torch.nn.Parameter(torch.tensor(500.0))
+
+    def forward(self, lq: Tensor) -> Tensor:
+        return F.interpolate(lq * self.gain * self.gain, scale_factor=2.0) / self.gain / self.gain
+
+
+def test_a_graph_that_depends_on_the_size_is_refused(tmp_path: Path) -> None:
+    net = Framed(scale=2, in_channels=3).eval()
+    with pytest.raises(
+        ValueError, match=r"at sizes other than that of the export its results differ by 0\.\d+"
+    ):
+        write_onnx(tmp_path / "a.onnx", net, FACTS, exact=net)
+    with pytest.raises(ValueError, match="format=torch_export: "):
+        write_program(tmp_path / "a.pt2", net, FACTS, exact=net)
+
+
+def test_half_precision_that_overflows_is_refused() -> None:
+    net = Overflowing().eval()
+    with pytest.raises(
+        ValueError, match=r"dtype=float16: the net's results in it are not finite .* dtype=bfloat16"
+    ):
+        converted(net, "float16")
+    half, worst = converted(net, "bfloat16")
+    assert half.state_dict()["gain"].dtype == torch.bfloat16
+    assert 0 < worst < 0.02
+    assert net.state_dict()["gain"].dtype == torch.float32, "the net itself stays"
+
+
+@pytest.mark.parametrize("name", ["espcn", "srvgg_small", "edsr_baseline"])
+def test_half_precision(name: str, tmp_path: Path) -> None:
+    """The difference is that of rounded numbers: some, and not much."""
+    net = toy(name)
+    half, worst = converted(net, "float16")
+    assert 0 < worst < 0.01
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert 0 < write_onnx(tmp_path / "a.onnx", half, FACTS, exact=net) < 0.01
+    found = run_by_onnxruntime(tmp_path / "a.onnx", image(net).half())
+    assert found.dtype == torch.float16
+    torch.testing.assert_close(found.float(), net(image(net)).detach(), rtol=0, atol=0.01)
+
+
+def test_the_largest_difference_is_that() -> None:
+    net = toy("bicubic")
+    assert largest_difference(net, net) == 0
+    assert largest_difference(net, lambda lq: net(lq) + (lq.shape[0] == 3) * 0.25) == pytest.approx(0.25)
+    assert np.isnan(largest_difference(net, lambda lq: net(lq) / 0))
+    with pytest.raises(ValueError, match=r"it makes \(1, 3, \d+, \d+\) of \(1, 3, \d+, \d+\), not"):
+        largest_difference(net, lambda lq: lq)
+
+
+def test_without_the_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = toy("espcn")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ValueError, match=r'format=onnx needs .*: pip install "sr-experiments\[onnx\]"'):
+        write_onnx(tmp_path / "a.onnx", net, FACTS, exact=net)
