@@ -5,11 +5,12 @@ than `minimum`, both in the metadata, is padded outside (as `imaging/pad.py` doe
 tie the graph to the size it was traced with.
 """
 
+import contextlib
 import importlib
+import io
 import json
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,7 @@ def _judged(worst: float, kind: torch.dtype, name: str) -> float:
     return worst
 
 
-@contextmanager
+@contextlib.contextmanager
 def _told(name: str) -> Iterator[None]:
     try:
         yield
@@ -154,10 +155,10 @@ def _told(name: str) -> Iterator[None]:
         ) from error
 
 
-@contextmanager
+@contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """What exporters say about themselves."""
-    with warnings.catch_warnings():
+    """What exporters say about themselves, and the whole graph that the older one prints where it fails."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         yield
 
