@@ -7,8 +7,9 @@ tie the graph to the size it was traced with.
 
 import contextlib
 import importlib
-import io
 import json
+import os
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -80,7 +81,7 @@ def write_onnx(path: Path, net: SRNet, facts: Mapping[str, str], *, exact: SRNet
     onnx.helper.set_model_props(model, dict(facts))
     onnx.save(model, str(path))
     options = runtime.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4
     options.intra_op_num_threads = torch.get_num_threads()
     with _told("onnx"):
         session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -89,7 +90,8 @@ def write_onnx(path: Path, net: SRNet, facts: Mapping[str, str], *, exact: SRNet
             (result,) = session.run(None, {"lq": image.to(kind).numpy()})
             return torch.from_numpy(np.asarray(result))
 
-        return _judged(largest_difference(exact, run), kind, "onnx")
+        worst = largest_difference(exact, run)
+    return _judged(worst, kind, "onnx")
 
 
 def write_program(path: Path, net: SRNet, facts: Mapping[str, str], *, exact: SRNet) -> float:
@@ -127,9 +129,8 @@ def write_program(path: Path, net: SRNet, facts: Mapping[str, str], *, exact: SR
             ) from error
         with _told("torch_export"):
             again = torch.export.load(str(path)).module()
-            return _judged(
-                largest_difference(exact, lambda image: again(image.to(kind))), kind, "torch_export"
-            )
+            worst = largest_difference(exact, lambda image: again(image.to(kind)))
+    return _judged(worst, kind, "torch_export")
 
 
 def _judged(worst: float, kind: torch.dtype, name: str) -> float:
@@ -147,8 +148,6 @@ def _judged(worst: float, kind: torch.dtype, name: str) -> float:
 def _told(name: str) -> Iterator[None]:
     try:
         yield
-    except ValueError:
-        raise
     except Exception as error:  # of the runtime, which has kinds of its own
         raise ValueError(
             f"format={name}: the file does not run at other sizes: {_first_line(error)}"
@@ -158,9 +157,18 @@ def _told(name: str) -> Iterator[None]:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """What exporters say about themselves, and the whole graph that the older one prints where it fails."""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        yield
+    sys.stdout.flush()
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)  # it is printed past Python's sys.stdout
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _first_line(error: Exception) -> str:

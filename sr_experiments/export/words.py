@@ -8,6 +8,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from sr_experiments.paths import conf_dir
 
+_SHARED = ("scale", "channels", "guide_channels", "seed")  # of the root, which files of conf/net look up
+
 
 def words_for(at: DictConfig, *, checkpoint: str) -> list[str]:
     """The arguments that make a net again on the command line: the nearest ``model=``, and what differs.
@@ -18,7 +20,8 @@ def words_for(at: DictConfig, *, checkpoint: str) -> list[str]:
     """
     nearest = _words_for_net(at, OmegaConf.to_container(at.net, resolve=True))
     words = [f"checkpoint={_as_hydra_reads(checkpoint)}", *nearest, f"scale={at.scale}"]
-    return [*words, *([] if at.channels == 3 else [f"channels={at.channels}"])]
+    words += [] if at.channels == 3 else [f"channels={at.channels}"]
+    return [*words, *([f"guide_channels={at.guide_channels}"] if at.get("guide_channels") else [])]
 
 
 def _words_for_net(at: DictConfig, net: Any, *, choose: str = "model", place: str = "net") -> list[str]:
@@ -28,7 +31,7 @@ def _words_for_net(at: DictConfig, net: Any, *, choose: str = "model", place: st
     found: list[list[str]] = []
     folder = conf_dir() / "net"
     for path in sorted(folder.rglob("*.yaml")):
-        node = OmegaConf.create({key: at[key] for key in ("scale", "channels", "seed")})
+        node = OmegaConf.create({"guide_channels": 0, **{key: at[key] for key in at if key in _SHARED}})
         node.net = OmegaConf.load(path)  # whose interpolations look here
         node.net.pop("defaults", None)  # the net inside
         given = dict(leaves(OmegaConf.to_container(node.net, resolve=True)))

@@ -68,6 +68,10 @@ def export(
     with RunRecord(run_dir / "run.json", task="export", source=told) as record:
         opened = _opened(config, sources, which=weights)
         net, at = _net(config, opened, sources, alpha=alpha, scale=scale)
+        if net.guide_channels and (dtype != "float32" or {"onnx", "torch_export"} & set(formats)):
+            raise ValueError(
+                "a guided net takes two images: it is written as weights in float32 (safetensors, pth)"
+            )
         stem = f"{at.name}-x{at.scale}"
         places, card = places_of(formats, output, folder=run_dir, stem=stem, overwrite=overwrite)
         kind = opened[0].kind
