@@ -14,7 +14,7 @@ from sr_experiments.check import nearest
 from sr_experiments.metrics.protocol import protocol_of
 from sr_experiments.nets.base import SRNet
 from sr_experiments.paths import conf_dir
-from sr_experiments.rebuild import build_net, open_checkpoint, rebuild
+from sr_experiments.rebuild import build_net, identify, open_checkpoint, rebuild
 from sr_experiments.report.find import find_runs
 from sr_experiments.tasks.published import table
 
@@ -122,14 +122,14 @@ def _published(config: DictConfig) -> dict[str, Quality]:
 
 
 def _of_weights(config: DictConfig, source: str) -> Subject:
-    weights = open_checkpoint(source)
-    saved = weights.config
+    weights = identify(config, open_checkpoint(source))
+    saved = weights.known
     scale = int(saved.scale if saved is not None else config.scale)
     channels = [saved.channels] if saved is not None else list(dict.fromkeys([config.channels, 3, 1]))
     net, at = rebuild(config, weights, scale=scale, channels=channels)
     folder = Path(source).expanduser()
     folder = folder if folder.is_dir() else folder.parent.parent
-    quality = _measured(folder) if saved is not None else _published(at)
+    quality = _measured(folder) if weights.config is not None else _published(at)
     return _subject(str(at.name), net, _node(at), quality)
 
 
