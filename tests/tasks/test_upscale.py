@@ -74,10 +74,7 @@ def test_a_folder_keeps_its_tree(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert listed("out") == ["a_x2.png", "sub/b_x2.png", "sub/deep er/c_x2.png", NAME]
     assert near(read_image(Path("out/a_x2.png")), bicubic(wave(12, 10)))
     told = capsys.readouterr().out
-    assert (
-        "done     3 images in out: bicubic x2\nignored  1 files that are neither images nor videos by their names"
-        in told
-    )
+    assert told.startswith("done     3 images in out: bicubic x2\nignored  1 files that are neither images")
     record = json.loads(Path("r/run.json").read_text())
     facts = {"task": "upscale", "status": "finished", "scale": 2, "images": {"done": 3}, "source": None}
     assert {key: record[key] for key in facts} == facts
