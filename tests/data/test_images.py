@@ -147,7 +147,7 @@ def test_filling_reads_every_file_once(
         read.append(path)
         return read_image(path)
 
-    monkeypatch.setattr("sr_experiments.data.images.read_image", reading)
+    monkeypatch.setattr("sr_experiments.data.sources.read_image", reading)
     with caplog.at_level(logging.INFO):
         images.fill()
         images.fill()

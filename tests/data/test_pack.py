@@ -87,7 +87,7 @@ def test_the_second_time_nothing_is_decoded(
 ) -> None:
     packed(items, tmp_path / "cache")
     with monkeypatch.context() as patch:
-        patch.setattr("sr_experiments.data.images.read_image", unreadable)
+        patch.setattr("sr_experiments.data.sources.read_image", unreadable)
         again = packed(items, tmp_path / "cache")
         kept = [again[index].gt.copy() for index in range(len(items))]
     assert_right(again, items)
@@ -144,17 +144,17 @@ def test_changed_pixels_are_noticed_when_they_are_read(items: list[Item], tmp_pa
 BUILDER = """
 import sys, time
 from pathlib import Path
-import sr_experiments.data.images as images
+import sr_experiments.data.sources as sources
 from tests.data.test_pack import packed
 from sr_experiments.data.sources import Item
 folder, cache, marks, pause = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), float(sys.argv[4])
-read = images.read_image
+read = sources.read_image
 def slowly(path):
     with marks.open("a") as stream:
         stream.write(f"{path.stem}\\n")
     time.sleep(pause)
     return read(path)
-images.read_image = slowly
+sources.read_image = slowly
 packed([Item(name=path.stem, gt=path) for path in sorted(folder.glob("?.png"))], cache)
 """.replace("\\\\n", "\\n")
 
