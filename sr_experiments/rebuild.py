@@ -47,7 +47,10 @@ def weights_of(source: str, *, option: str) -> Path:
             f"{option}={source}: a folder without checkpoints/best.ckpt or last.ckpt, so not a run of ours"
         )
     if not path.is_file():
-        raise FileNotFoundError(f"{option}={source}: there is no such run, checkpoint or weight file")
+        several = "; for several, a run for each of them, add -m" if "," in source else ""
+        raise FileNotFoundError(
+            f"{option}={source}: there is no such run, checkpoint or weight file{several}"
+        )
     return path
 
 

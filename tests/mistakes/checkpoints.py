@@ -179,9 +179,8 @@ CHECKPOINTS: dict[str, Mistake] = {
     ),
     "two of them": Mistake(
         f"{EVALUATE} checkpoint=run,espcn.pth",
-        "task.checkpoint=run,espcn.pth: several values where one is meant. One run for each: add "
-        "-m. A list: task.checkpoint=[run,espcn.pth]. A comma that belongs to the value: "
-        "\"task.checkpoint='run,espcn.pth'\"",
+        "checkpoint=run,espcn.pth: there is no such run, checkpoint or weight file; for several, a run for "
+        "each of them, add -m",
     ),
     "a paper": Mistake(
         f"{EVALUATE} checkpoint=run paper=edsrr",

@@ -48,19 +48,13 @@ OUTPUTS: dict[str, Mistake] = {
         "against an adversary",
     ),
     "a suffix": Mistake(
-        "task=export checkpoint=run output=a.onnx",
-        "output=a.onnx: the name must end in .safetensors or, for a state dict of PyTorch, in .pth; "
-        "not in .onnx",
+        "task=export checkpoint=run output=a.txt",
+        "output=a.txt: a file ends in .safetensors, .pth, .onnx, .pt2; a folder has no ending",
     ),
     "an output that exists": Mistake(
         "task=export checkpoint=run output=a.pth",
         "output=a.pth is there already; overwrite=true replaces it",
         given=file("a.pth"),
-    ),
-    "an output that is a folder": Mistake(
-        "task=export checkpoint=run output=d",
-        "output=d is a folder; give a file: output=d/toy-x2.safetensors",
-        given=directory("d"),
     ),
     "an output in a file": Mistake(
         "task=export checkpoint=run output=espcn.pth/a.pth",

@@ -19,7 +19,7 @@ WORDS: dict[str, Mistake] = {
     "a benchmark": Mistake(
         "benchmark=set15",
         "benchmark=set15: no such choice. Did you mean 'set5'? benchmark has: bsd100, div2k_valid, "
-        "manga109, set14, set5, urban100.",
+        "manga109, set14, set5, stereo, urban100.",
     ),
     "a metric": Mistake(
         "metric=lpisp",
@@ -70,9 +70,9 @@ WORDS: dict[str, Mistake] = {
         "closed? As text: \"benchmark='[set5'\"",
     ),
     "a quote": Mistake(
-        '"data.root=\'a"',
-        "data.root='a: Hydra does not take this value as it is. Is a bracket or a "
-        "quote not closed? As text: 'data.root='\"'\"'\\'\"'\"'a'\"'\"''",
+        '"name=\'a"',
+        "name='a: Hydra does not take this value as it is. Is a bracket or a "
+        "quote not closed? As text: 'name='\"'\"'\\'\"'\"'a'\"'\"''",
     ),
     "a name that is nowhere": Mistake(
         "name=\\${scael}",
