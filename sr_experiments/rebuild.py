@@ -48,9 +48,8 @@ def weights_of(source: str, *, option: str) -> Path:
         )
     if not path.is_file():
         several = "; for several, a run for each of them, add -m" if "," in source else ""
-        raise FileNotFoundError(
-            f"{option}={source}: there is no such run, checkpoint or weight file{several}"
-        )
+        problem = f"there is no such run, checkpoint or weight file{several}"
+        raise FileNotFoundError(f"{option}={source}: {problem}")
     return path
 
 

@@ -38,6 +38,7 @@ MAY_IMPORT = {
         "callbacks.axis",
         "callbacks.sheet",
         "check",
+        "export.graphs",
         "metrics.protocol",
         "models",
         "nets.base",

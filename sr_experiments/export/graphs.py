@@ -62,21 +62,7 @@ def write_onnx(path: Path, net: SRNet, facts: Mapping[str, str], *, exact: SRNet
     kind = next(
         (tensor.dtype for tensor in net.state_dict().values() if tensor.is_floating_point()), torch.float32
     )
-    free = {0: "batch", 2: "height", 3: "width"}
-    with quiet():
-        try:
-            torch.onnx.export(
-                net,
-                (example(net).to(kind),),
-                str(path),
-                dynamo=False,
-                opset_version=_OPSET,
-                input_names=["lq"],
-                output_names=["sr"],
-                dynamic_axes={"lq": free, "sr": {0: "batch", 2: "sr_height", 3: "sr_width"}},
-            )
-        except Exception as error:  # whatever an exporter raises for what it has not
-            raise ValueError(f"format=onnx: the net has no ONNX graph: {_first_line(error)}") from error
+    trace_onnx(path, net, example(net).to(kind))
     model = onnx.load(str(path))
     onnx.helper.set_model_props(model, dict(facts))
     onnx.save(model, str(path))
@@ -92,6 +78,35 @@ def write_onnx(path: Path, net: SRNet, facts: Mapping[str, str], *, exact: SRNet
 
         worst = largest_difference(exact, run)
     return _judged(worst, kind, "onnx")
+
+
+def trace_onnx(path: Path, net: SRNet, image: Tensor) -> None:
+    """Write what a net does to an image as an ONNX file, in which batch, height and width are free.
+
+    Args:
+        path: The file.
+        net: On the image's device.
+        image: (B, C, H, W).
+
+    Raises:
+        ValueError: if the net can not be converted.
+    """
+    needed("onnx")
+    free = {0: "batch", 2: "height", 3: "width"}
+    with quiet():
+        try:
+            torch.onnx.export(
+                net,
+                (image,),
+                str(path),
+                dynamo=False,
+                opset_version=_OPSET,
+                input_names=["lq"],
+                output_names=["sr"],
+                dynamic_axes={"lq": free, "sr": {0: "batch", 2: "sr_height", 3: "sr_width"}},
+            )
+        except Exception as error:  # whatever an exporter raises for what it has not
+            raise ValueError(f"format=onnx: the net has no ONNX graph: {_first_line(error)}") from error
 
 
 def write_program(path: Path, net: SRNet, facts: Mapping[str, str], *, exact: SRNet) -> float:

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from sr_experiments.export.graphs import needed, trace_onnx
 from sr_experiments.nets.base import SRNet
 
 WAYS = ("eager", "channels_last", "bf16", "compiled", "onnx")
@@ -115,23 +116,19 @@ def _compiled(net: SRNet, lq: Tensor) -> Call:
 
 def _onnx(net: SRNet, lq: Tensor) -> Call:
     try:
-        import onnxruntime
-        import onnxscript  # noqa: F401  (the exporter needs it)
-    except ImportError as error:
-        raise Unavailable(f'{error.name} is not installed: pip install "sr-experiments[onnx]"') from error
+        runtime = needed("onnxruntime")
+    except ValueError as error:
+        raise Unavailable(str(error).removeprefix("format=onnx ")) from error
     provider = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}.get(lq.device.type)
-    if provider not in onnxruntime.get_available_providers():
+    if provider not in runtime.get_available_providers():
         raise Unavailable(f"ONNX Runtime has no provider for {lq.device.type} here")
-    options = onnxruntime.SessionOptions()
+    options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3
-    for talker in ("onnxscript", "onnx_ir"):
-        logging.getLogger(talker).setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "net.onnx"
-        plain = copy.deepcopy(net).cpu().eval()
-        torch.onnx.export(plain, (lq.cpu(),), str(path), dynamo=True, external_data=False, verbose=False)
-        session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
+        trace_onnx(path, copy.deepcopy(net).cpu().eval(), lq.cpu())
+        session = runtime.InferenceSession(str(path), options, providers=[provider])
     name = session.get_inputs()[0].name
     image = lq.cpu().numpy()
 

@@ -59,19 +59,12 @@ def export(
     """
     sources = _sources(checkpoint, interpolate, alpha)
     formats = formats_of(format, output)
-    if "onnx" in formats and dtype == "bfloat16":
-        raise ValueError("format=onnx dtype=bfloat16: onnxruntime has no convolution for it on CPUs; float16")
-    if "onnx" in formats:
-        for package in ("onnx", "onnxruntime"):
-            needed(package)
+    _refuse_absent(formats, dtype)
     told = _told(sources, alpha)
     with RunRecord(run_dir / "run.json", task="export", source=told) as record:
         opened = _opened(config, sources, which=weights)
         net, at = _net(config, opened, sources, alpha=alpha, scale=scale)
-        if net.guide_channels and (dtype != "float32" or {"onnx", "torch_export"} & set(formats)):
-            raise ValueError(
-                "a guided net takes two images: it is written as weights in float32 (safetensors, pth)"
-            )
+        _refuse_guided(net, formats, dtype)
         stem = f"{at.name}-x{at.scale}"
         places, card = places_of(formats, output, folder=run_dir, stem=stem, overwrite=overwrite)
         kind = opened[0].kind
@@ -93,6 +86,22 @@ def export(
     for note in record.content["notes"]:
         print(f"note     {note}")
     print(f"use      {_use(at, {name: _shown(path) for name, path in places.items()})}")
+
+
+def _refuse_absent(formats: Sequence[Format], dtype: DType) -> None:
+    if "onnx" not in formats:
+        return
+    if dtype == "bfloat16":
+        raise ValueError("format=onnx dtype=bfloat16: onnxruntime has no convolution for it on CPUs; float16")
+    for package in ("onnx", "onnxruntime"):
+        needed(package)
+
+
+def _refuse_guided(net: SRNet, formats: Sequence[Format], dtype: DType) -> None:
+    if net.guide_channels and (dtype != "float32" or {"onnx", "torch_export"} & set(formats)):
+        raise ValueError(
+            "a guided net takes two images: it is written as weights in float32 (safetensors, pth)"
+        )
 
 
 def _opened(config: DictConfig, sources: Sequence[str], *, which: Which | None) -> list[Checkpoint]:
