@@ -302,7 +302,7 @@ REFUSALS = {
     ),
     "no list": (
         ["interpolate=RUNS/a", "alpha=0.5"],
-        "task.interpolate='RUNS/a': must be Sequence[str] | None, not str",
+        "interpolate=[RUNS/a]: give two, interpolate=[A,B]",
     ),
     "other nets": (
         ["interpolate=[RUNS/a,RUNS/wide]", "alpha=0.5"],
