@@ -67,6 +67,10 @@ class Images(Callback):
         self.written: list[Path] = []
         self._drawn: list[tuple[int, int, Path]] = []
 
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """All devices write into the first one's folder."""
+        self.folder = trainer.strategy.broadcast(self.folder.absolute())
+
     def on_test_batch_end(  # type: ignore[override]  # Lightning says that outputs may be anything
         self,
         trainer: Trainer,
@@ -98,6 +102,7 @@ class Images(Callback):
             drawn = [[]] * dist.get_world_size()
             dist.all_gather_object(drawn, self._drawn)  # files are there when the others hear of them
         new = [path for *_, path in sorted({one for some in drawn for one in some})]
+        new = [path for path in new if path.is_file()]  # unless it is a folder of another machine
         if trainer.is_global_zero:
             for path in new:
                 _send(trainer, path.stem, read_image(path))

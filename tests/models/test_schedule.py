@@ -27,7 +27,7 @@ def schedule(name: str, **changes: Any) -> Schedule:
             "channels": 3,
             "optimizer": {"lr": 0.1},
             "trainer": {"max_epochs": 4},
-            "data": {"steps_per_epoch": 25},
+            "data": {"steps_per_epoch": 25, "range": None},
         }
     )
     root["schedule"] = OmegaConf.load(Path(ROOT / "conf" / "schedule" / f"{name}.yaml"))

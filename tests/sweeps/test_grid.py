@@ -81,10 +81,10 @@ def test_a_fault_of_ours_in_one_run(
 ) -> None:
     build = build_model
 
-    def broken(config: Any) -> Any:
+    def broken(config: Any, **more: Any) -> Any:
         if config.seed == 1:
             raise RuntimeError("inside")
-        return build(config)
+        return build(config, **more)
 
     monkeypatch.setattr("sr_experiments.tasks.train.build_model", broken)
     assert typed(monkeypatch, f"-m run=s {SHORT} seed=1,2") == 1
@@ -102,10 +102,10 @@ def test_ctrl_c_ends_the_sweep_and_it_is_completed(
 ) -> None:
     build = build_model
 
-    def interrupted(config: Any) -> Any:
+    def interrupted(config: Any, **more: Any) -> Any:
         if config.seed == 2:
             raise KeyboardInterrupt
-        return build(config)
+        return build(config, **more)
 
     monkeypatch.setattr("sr_experiments.tasks.train.build_model", interrupted)
     assert typed(monkeypatch, f"-m run=s {SHORT} seed=1,2,3") == 130

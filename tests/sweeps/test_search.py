@@ -49,11 +49,11 @@ def test_a_search_repeats_continues_and_tells_the_best(
     build = build_model
     seen = []
 
-    def interrupted(config: Any) -> Any:
+    def interrupted(config: Any, **more: Any) -> Any:
         seen.append(config.optimizer.lr)
         if len(seen) == 3:
             raise KeyboardInterrupt
-        return build(config)
+        return build(config, **more)
 
     monkeypatch.setattr("sr_experiments.tasks.train.build_model", interrupted)
     assert typed(monkeypatch, f"{SEARCH} trials=5") == 130
@@ -74,10 +74,10 @@ def test_a_search_repeats_continues_and_tells_the_best(
 def test_a_failed_run_of_a_search_is_done_again(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     build, broken = build_model, [True]
 
-    def sometimes(config: Any) -> Any:
+    def sometimes(config: Any, **more: Any) -> Any:
         if config.net.features == 3 and broken:
             raise ValueError("no")
-        return build(config)
+        return build(config, **more)
 
     monkeypatch.setattr("sr_experiments.tasks.train.build_model", sometimes)
     assert typed(monkeypatch, f"{SEARCH} trials=4") == 1  # a ValueError that no line of ours has raised
