@@ -14,6 +14,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from sr_experiments import nets
+from sr_experiments.imaging.span import Span
 from sr_experiments.nets.base import SRNet
 from sr_experiments.nets.recognise import NotRecognised, OfAFile, recognise
 
@@ -90,6 +91,9 @@ def _stated(path: Path) -> DictConfig | None:
         stated = OmegaConf.create(text)
         known = OmegaConf.create({key: stated[key] for key in ("name", "scale", "channels", "net")})
         node = OmegaConf.to_container(known.net)
+        span = OmegaConf.select(stated, "data.range")
+        if span is not None:
+            known.data = {"range": Span.of(span, option="data.range").as_list()}
     except Exception:  # somebody else's metadata under the same key: whatever YAML and OmegaConf make of it
         return None
     refuse_strange_code(path, node)

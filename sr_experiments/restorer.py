@@ -274,7 +274,7 @@ def _net_of(
         net = OnnxNet(path)
         if scale is not None and scale != net.scale:
             raise ValueError(f"scale={scale}: {source} enlarges by {net.scale}")
-        return net, net.name, _range_of(config)
+        return net, net.name, _range_of(config) or net.range
     weights = identify(config, open_checkpoint(source)) if source is not None else None
     saved = weights.known if weights is not None else None
     wanted = scale or (saved.scale if saved is not None else config.scale)
@@ -282,11 +282,14 @@ def _net_of(
     channels = [saved.channels] if saved is not None else list(dict.fromkeys([config.channels, 3, 1]))
     rebuilt, at = rebuild(config, weights, scale=wanted, channels=channels)
     run = weights.config if weights is not None else None
-    return rebuilt, str(at.name), _range_of(config if run is None else run)
+    span = (_range_of(config) or _range_of(saved)) if run is None else _range_of(run)
+    return rebuilt, str(at.name), span
 
 
-def _range_of(config: DictConfig) -> list[float] | None:
-    """What black and white stood for in a run, or are said to stand for beside a plain file."""
+def _range_of(config: DictConfig | None) -> list[float] | None:
+    """What black and white stood for in a run, stand for in a file, or are said to stand for beside one."""
+    if config is None:
+        return None
     span = OmegaConf.select(config, "data.range")
     return None if span is None else [float(end) for end in span]
 

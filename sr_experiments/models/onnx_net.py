@@ -1,6 +1,7 @@
 """An ONNX file as a net, run by ONNX Runtime (the extra ``onnx``)."""
 
 import importlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sr_experiments.imaging.span import Span
 from sr_experiments.nets.base import SRNet
 
 _PROBE = 64  # pixels: divides into the windows of most nets
@@ -18,6 +20,10 @@ class OnnxNet(SRNet):
 
     Works on the CPU and takes tensors of any device. What the file says of itself (``scale``, ``channels``,
     ``multiple_of``, ``minimum`` in its metadata) is believed; without a scale it is found by trying.
+
+    Attributes:
+        name: Of the model, by the file.
+        range: [low, high] of measured values that 0 and 1 stand for (``data_range``); None: it is not said.
     """
 
     scales = range(1, 65)
@@ -55,6 +61,9 @@ class OnnxNet(SRNet):
         sizes = {key: int(self_said.get(key, 1)) for key in ("multiple_of", "minimum")}
         super().__init__(scale=scale, in_channels=channels, **sizes)
         self.name = str(self_said.get("model", path.stem))
+        self.range: list[float] | None = None
+        if "data_range" in self_said:
+            self.range = _range(path, self_said["data_range"])
 
     def forward(self, lq: Tensor) -> Tensor:
         """Enlarge (B, C, H, W)."""
@@ -96,6 +105,13 @@ def _opened(path: Path) -> Any:
         return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own kinds, which have no common one
         raise ValueError(f"{path} can not be opened as an ONNX file: {_first_line(error)}") from error
+
+
+def _range(path: Path, said: str) -> list[float]:
+    try:
+        return Span.of(json.loads(said), option="data_range").as_list()
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: its metadata data_range={said} is no range [LOW, HIGH]") from error
 
 
 def _first_line(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """``task=export``: a net as files that others open; also weights between those of two nets."""
 
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -68,7 +69,8 @@ def export(
         stem = f"{at.name}-x{at.scale}"
         places, card = places_of(formats, output, folder=run_dir, stem=stem, overwrite=overwrite)
         kind = opened[0].kind
-        facts = _facts(at, net, source=told, kind=kind, dtype=dtype, licence=licence)
+        span = OmegaConf.select(opened[0].known, "data.range") if opened[0].known is not None else None
+        facts = _facts(at, net, span, source=told, kind=kind, dtype=dtype, licence=licence)
         half, rounding = converted(net, dtype)
         differences = {name: _write(name, path, half, facts, exact=net) for name, path in places.items()}
         if any(one.config is not None and one.config.data.demo for one in opened):
@@ -271,21 +273,32 @@ _WEIGHTS = {
 
 
 def _facts(
-    at: DictConfig, net: SRNet, *, source: str, kind: str, dtype: str, licence: str | None
+    at: DictConfig,
+    net: SRNet,
+    span: Sequence[float] | None,
+    *,
+    source: str,
+    kind: str,
+    dtype: str,
+    licence: str | None,
 ) -> dict[str, str]:
     """What a file says of itself: what is needed to build and to feed the net, and no path of a run."""
     config: dict[str, Any] = {key: at[key] for key in ("name", "scale", "channels")}
+    low, high = ("black", "white") if span is None else (f"{end:g}" for end in span)
     config["net"] = OmegaConf.to_container(at.net, resolve=True)
+    if span is not None:
+        config["data"] = {"range": list(span)}
     facts = {
         "scale": str(at.scale),
         "channels": str(at.channels),
         "multiple_of": str(net.multiple_of),
         "minimum": str(net.minimum),
         "model": str(at.name),
-        "range": "0 is black, 1 is white",
+        "range": f"0 is {low}, 1 is {high}",
         "dtype": dtype,
         "weights": _WEIGHTS[kind],
         "config": OmegaConf.to_yaml(OmegaConf.create(config)),
         "source": source,
     }
-    return facts if licence is None else {**facts, "licence": licence}
+    values = {} if span is None else {"data_range": json.dumps(list(span))}
+    return {**facts, **values, **({} if licence is None else {"licence": licence})}

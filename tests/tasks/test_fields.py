@@ -68,7 +68,23 @@ def test_medical(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
         record["metrics"]["folder"]["psnr_16"], abs=1e-3
     )
     typed(monkeypatch, "up", "task=upscale", "checkpoint=run", "input=0.dcm", "output=out", "trainer=cpu")
-    assert header_of(Path("out/0_x2.dcm")).pixel_array.shape == (96, 80)
+    restored = header_of(Path("out/0_x2.dcm")).pixel_array
+    assert restored.shape == (96, 80)
+    typed(monkeypatch, "export", "task=export", "checkpoint=run", "format=[safetensors,onnx]", "output=files")
+    for weights in sorted(Path("files").glob("*[sx]")):  # which once forgot what their numbers stood for
+        said = typed(
+            monkeypatch,
+            f"up{weights.suffix}",
+            "task=upscale",
+            f"checkpoint={weights}",
+            "input=0.dcm",
+            f"output=out{weights.suffix}",
+            "trainer=cpu",
+        )
+        assert said["notes"] == []
+        again = header_of(Path(f"out{weights.suffix}/0_x2.dcm")).pixel_array
+        assert np.abs(again.astype(int) - restored).max() <= 1
+    assert {path.name for path in Path().glob("out.*")} == {"out.safetensors", "out.onnx"}
 
 
 def test_satellite(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

@@ -133,7 +133,7 @@ def test_another_range_is_another_result(monkeypatch: pytest.MonkeyPatch, capsys
 
 
 def test_what_nobody_has_stated_is_told(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    """Exported weights do not know their range, and would be fed another one without a word."""
+    """Of weights that state no range it is not known, and they would be fed another one without a word."""
     bands = scene(1)
     bands[0, 0, 0] = 20000
     write_geotiff(Path("a.tif"), bands)
