@@ -1,5 +1,6 @@
 """What every test may use."""
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,3 +31,20 @@ def fresh_compiler() -> Iterator[None]:
     torch.compiler.reset()
     yield
     torch.compiler.reset()
+
+
+@pytest.fixture
+def own_logs() -> Iterator[None]:
+    """Takes away the handlers that Hydra leaves at the root logger: their streams are gone after a test."""
+    yield
+    for handler in list(logging.getLogger().handlers):
+        if type(handler) in (logging.StreamHandler, logging.FileHandler):
+            logging.getLogger().removeHandler(handler)
+            handler.close()
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_logs: None) -> Path:
+    """An empty folder to type commands in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

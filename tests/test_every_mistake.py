@@ -2,11 +2,9 @@
 
 import errno
 import json
-import logging
 import os
 import re
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +46,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def desk(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def desk(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_logs: None) -> Path:
     sit(base, tmp_path, monkeypatch)
-    yield tmp_path
-    for handler in list(logging.getLogger().handlers):
-        if type(handler) in (logging.StreamHandler, logging.FileHandler):  # Hydra's, of streams that are gone
-            logging.getLogger().removeHandler(handler)
-            handler.close()
+    return tmp_path
 
 
 def held(told: str, said: str) -> None:

@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "models": {"losses", "metrics", "nets.base", "imaging"},
     "callbacks": {"models", "imaging", "account", "ranks", "secret"},
     "upscale": {
+        "bar",
         "callbacks.panel",
         "data.memory",
         "imaging",
@@ -31,7 +32,7 @@ MAY_IMPORT = {
         "report.pictures",
         "restorer",
     },
-    "prepare": {"data", "imaging"},
+    "prepare": {"bar", "data", "imaging"},
     "export": {"nets", "metrics", "imaging", "paths"},
     "report": {"metrics", "models.cost", "tasks.published"},
     "profiling": {

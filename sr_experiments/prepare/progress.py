@@ -1,18 +1,19 @@
-"""How far something long has come: a bar in a terminal, a line now and then elsewhere."""
+"""How far a download, or the reading of many images, has come."""
 
 import time
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from sr_experiments.bar import Bar
 from sr_experiments.data.memory import readable
 
 Unit = Literal["bytes", "images"]
 
 
-class Meter:
+class Meter(Bar):
     """Counts, and shows the count.
 
     Args:
@@ -36,49 +37,38 @@ class Meter:
     ) -> None:
         """Nothing is shown yet."""
         self.title, self.unit, self.total = title, unit, total
-        self.console = console or Console()
-        self.seconds = seconds
         self._done = self._done_before = done
-        self._started = self._shown = time.monotonic()
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
-
-    def __enter__(self) -> Self:
-        """Open the bar where there is a terminal to draw it in."""
-        self._started = self._shown = time.monotonic()
-        if self.console.is_terminal:
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TextColumn("{task.fields[count]}"),
-                TimeElapsedColumn(),
-                TimeRemainingColumn(),
-                console=self.console,
-            )
-            self._task = self._bar.add_task(
-                self.title, total=self.total, completed=self._done, count=self.count
-            )
-            self._bar.start()
-        return self
+        super().__init__(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[count]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            total=total,
+            console=console,
+            seconds=seconds,
+        )
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Give the terminal back; without one, say how it ended."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
-        elif error is None:
-            self._print_line()
+        if self._bar is None and error is None:
+            self.print_line()
+        super().__exit__(kind, error, trace)
 
     def advance(self, amount: int = 1) -> None:
         """So many more are done."""
         self._done += amount
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=self._done, count=self.count)
-        elif time.monotonic() - self._shown >= self.seconds:
-            self._shown = time.monotonic()
-            self._print_line()
+        self.show()
+
+    def state(self) -> dict[str, Any]:
+        """For the bar."""
+        return {"description": self.title, "completed": self._done, "count": self.count}
+
+    def line(self) -> str:
+        """The title and the count."""
+        return f"{self.title}: {self.count}"
 
     @property
     def count(self) -> str:
@@ -88,6 +78,3 @@ class Meter:
         share = readable(self._done) + (f" of {readable(self.total)}" if self.total else "")
         speed = (self._done - self._done_before) / max(time.monotonic() - self._started, 1e-3)
         return f"{share}, {readable(speed)}/s"
-
-    def _print_line(self) -> None:
-        self.console.print(f"{self.title}: {self.count}", highlight=False, soft_wrap=True, markup=False)

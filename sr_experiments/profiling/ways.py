@@ -5,7 +5,6 @@ import logging
 import tempfile
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -140,7 +139,6 @@ def _onnx(net: SRNet, lq: Tensor) -> Call:
 
 def forget() -> None:
     """Give back what compilers and the device's allocator hold of the net before."""
-    with suppress(Exception):
-        torch.compiler.reset()
+    torch.compiler.reset()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
@@ -213,7 +214,7 @@ def _quick(config: DictConfig) -> tuple[list[tuple[Subject, int | None]], list[s
     for name in model_names():
         try:
             subject = of_model(name, config)
-        except Exception as error:  # not at this scale, or of a package that is not installed
+        except (ValueError, InstantiationException) as error:  # not at this scale, or its package is absent
             said = str(error.__cause__ or error).splitlines()[0]
             absent.setdefault(said, []).append(name)
             continue

@@ -26,7 +26,7 @@ from sr_experiments.upscale.inputs import Inputs, find_inputs
 from sr_experiments.upscale.journal import Journal
 from sr_experiments.upscale.measured import Measuring, looks_measured, pixels_of
 from sr_experiments.upscale.names import SAME, check_names, place_of, refuse_one_name_for_two
-from sr_experiments.upscale.progress import Bar
+from sr_experiments.upscale.progress import Pixels
 from sr_experiments.upscale.restore import Alpha, enlarge
 from sr_experiments.upscale.summary import rows, tell
 from sr_experiments.upscale.video import VideoOptions, Videos, is_video
@@ -226,7 +226,7 @@ class _Worker:
         self.overwrite, compares = options
         self.gallery = Gallery() if compares else None
 
-    def __call__(self, job: _Job, bar: Bar) -> tuple[str, str]:
+    def __call__(self, job: _Job, bar: Pixels) -> tuple[str, str]:
         """What became of it, done, skipped or failed, and what there is to say about that."""
         target = self.folder / job.place
         journal = self.journal_of_videos if is_video(job.source) else self.journal
@@ -248,7 +248,7 @@ class _Worker:
             return "failed", told
         return "done", said
 
-    def _restored(self, job: _Job, target: Path, bar: Bar) -> str:
+    def _restored(self, job: _Job, target: Path, bar: Pixels) -> str:
         """Write the result of an image; what there is to say about it."""
         shown = str(job.relative)
 
@@ -270,7 +270,7 @@ class _Worker:
 def _work(jobs: list[_Job], worker: _Worker, table: Path) -> dict[Path, tuple[str, str]]:
     """All images; each is a row of the table as soon as it is done."""
     outcome: dict[Path, tuple[str, str]] = {}
-    with rows(table) as write, Bar(images=len(jobs), pixels=sum(job.pixels for job in jobs)) as bar:
+    with rows(table) as write, Pixels(images=len(jobs), pixels=sum(job.pixels for job in jobs)) as bar:
         for job in jobs:
             started = time.monotonic()
             bar.at(str(job.relative), 0)

@@ -1,14 +1,15 @@
-"""How long it will take, by pixels: a bar in a terminal, a line now and then elsewhere."""
+"""How long upscaling will take, by pixels."""
 
 import time
-from types import TracebackType
-from typing import Self
+from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+
+from sr_experiments.bar import Bar
 
 
-class Bar:
+class Pixels(Bar):
     """Counts images, and knows their pixels.
 
     Args:
@@ -23,36 +24,20 @@ class Bar:
     ) -> None:
         """Nothing is shown yet."""
         self.images, self.pixels = images, max(pixels, 1)
-        self.console = console or Console()
-        self.seconds = seconds
         self._images = 0
+        self._name = ""
         self._before = 0  # pixels of the images that are done
-        self._started = self._shown = time.monotonic()
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
-
-    def __enter__(self) -> Self:
-        """Open the bar where there is a terminal to draw it in."""
-        self._started = self._shown = time.monotonic()
-        if self.console.is_terminal:
-            columns = (
-                BarColumn(),
-                TextColumn("{task.description}"),
-                TimeRemainingColumn(),
-                TextColumn("left"),
-            )
-            self._bar = Progress(*columns, console=self.console, transient=True)
-            self._task = self._bar.add_task("", total=self.pixels)
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Give the terminal back."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        self._done = 0.0
+        super().__init__(
+            BarColumn(),
+            TextColumn("{task.description}"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            total=self.pixels,
+            transient=True,
+            console=console,
+            seconds=seconds,
+        )
 
     def at(self, name: str, pixels: float) -> None:
         """So many pixels of an image are done.
@@ -61,13 +46,8 @@ class Bar:
             name: Of the image.
             pixels: Of it.
         """
-        done = self._before + pixels
-        told = f"{self._images + 1} of {self.images}  {name}"
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=done, description=told)
-        elif time.monotonic() - self._shown >= self.seconds:
-            self._shown = time.monotonic()
-            self.console.print(f"{told}  {self._left(done)}", highlight=False, soft_wrap=True, markup=False)
+        self._name, self._done = name, self._before + pixels
+        self.show()
 
     def end(self, pixels: int) -> None:
         """An image is done, one way or another.
@@ -78,10 +58,19 @@ class Bar:
         self._images += 1
         self._before += pixels
 
-    def _left(self, done: float) -> str:
-        if not done:
+    def state(self) -> dict[str, Any]:
+        """For the bar."""
+        told = f"{self._images + 1} of {self.images}  {self._name}" if self._name else ""
+        return {"description": told, "completed": self._done}
+
+    def line(self) -> str:
+        """Such as 3 of 20  a.png  0:40 left."""
+        return f"{self.state()['description']}  {self._left()}"
+
+    def _left(self) -> str:
+        if not self._done:
             return "? left"
-        seconds = (time.monotonic() - self._started) / done * max(self.pixels - done, 0)
+        seconds = (time.monotonic() - self._started) / self._done * max(self.pixels - self._done, 0)
         minutes, rest = divmod(round(seconds), 60)
         hours, minutes = divmod(minutes, 60)
         return f"{hours}:{minutes:02d}:{rest:02d} left" if hours else f"{minutes}:{rest:02d} left"

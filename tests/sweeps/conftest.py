@@ -1,7 +1,5 @@
 """A folder to sweep in."""
 
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,10 +8,6 @@ from tests.sweeps.plot import lay
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_logs: None) -> Path:
     monkeypatch.chdir(lay(tmp_path))
-    yield tmp_path
-    for handler in list(logging.getLogger().handlers):
-        if type(handler) in (logging.StreamHandler, logging.FileHandler):  # Hydra's, of streams that are gone
-            logging.getLogger().removeHandler(handler)
-            handler.close()
+    return tmp_path

@@ -2,8 +2,6 @@
 
 import csv
 import json
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +28,7 @@ TOY = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.chdir(tmp_path)
-    yield
-    for handler in list(logging.getLogger().handlers):
-        if type(handler) in (logging.StreamHandler, logging.FileHandler):
-            logging.getLogger().removeHandler(handler)
-            handler.close()
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def typed(monkeypatch: pytest.MonkeyPatch, run: str, *words: str) -> dict[str, Any]:
