@@ -18,9 +18,10 @@ from sr_experiments import devices
 from sr_experiments.mistakes import in_quotes, user_message
 from sr_experiments.nets.espcn import ESPCN
 from tests.mistakes import checkpoints, configs, guides, images, network, outputs, training, upscaling, words
-from tests.mistakes.desk import EVALUATE, PREPARE, TRAIN, Mistake, lay, make, pictures, sit, typed
+from tests.mistakes.desk import EVALUATE, PREPARE, TRAIN, Mistake, lay, make, pictures, sit
 from tests.prepare.archives import served_from
 from tests.prepare.server import serving
+from tests.typed import typed_line
 
 TABLES: dict[str, dict[str, Mistake]] = {
     "words": words.WORDS,
@@ -118,7 +119,7 @@ def test_out_of_memory_names_what_to_lower(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(ESPCN, "forward", forward)
-    assert typed(monkeypatch, f"{TRAIN} hydra.run.dir=r") == 2
+    assert typed_line(monkeypatch, f"{TRAIN} hydra.run.dir=r") == 2
     held(
         f"out of memory ({size} more were wanted). Lower data.batch_size (trainer.accumulate_grad_batches "
         "makes up for it) or data.patch_size, choose precision=bf16-mixed or a smaller net; for whole images "
@@ -145,11 +146,11 @@ def test_validation_falls_back_to_tiles_and_the_record_says_so(
         "tiles of 128 pixels with an overlap of 32"
     )
     for name, line in {"trained": TRAIN, "evaluated": f"{EVALUATE} checkpoint=run"}.items():
-        assert typed(monkeypatch, f"{line} data.root=large hydra.run.dir={name}") == 0
+        assert typed_line(monkeypatch, f"{line} data.root=large hydra.run.dir={name}") == 0
         notes = json.loads((desk / name / "run.json").read_text(encoding="utf-8"))["notes"]
         assert [one for one in notes if one.startswith(note)], notes
     monkeypatch.setattr(ESPCN, "forward", _of_a_gpu)
-    assert typed(monkeypatch, f"{EVALUATE} checkpoint=run data.root=large") == 2
+    assert typed_line(monkeypatch, f"{EVALUATE} checkpoint=run data.root=large") == 2
     assert "out of memory: an image of 150x160 pixels of lq does not go through" in capsys.readouterr().err
 
 
@@ -187,7 +188,7 @@ def test_a_file_that_can_not_grow(
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
     try:
-        code = typed(monkeypatch, f"{line} hydra.run.dir=r")
+        code = typed_line(monkeypatch, f"{line} hydra.run.dir=r")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     said = capsys.readouterr().err
@@ -228,7 +229,7 @@ def test_a_folder_that_may_not_be_written_to(
     desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (desk / "locked").mkdir(mode=0o500)
-    assert typed(monkeypatch, f"{TRAIN} hydra.run.dir=locked/r") == 2
+    assert typed_line(monkeypatch, f"{TRAIN} hydra.run.dir=locked/r") == 2
     assert "Permission denied; you may not do that there" in capsys.readouterr().err
 
 
@@ -237,7 +238,7 @@ def test_a_wrong_checksum(
 ) -> None:
     with serving(b"another file", name="benchmark.tar") as served:
         served_from(monkeypatch, served.url, "Set5", checksums={"sha256": "0" * 64}, recorded_by="the test")
-        assert typed(monkeypatch, PREPARE) == 2
+        assert typed_line(monkeypatch, PREPARE) == 2
     held(
         "Set5: benchmark.tar from http://… is not the published file: … "
         "(recorded by the test); it was deleted\n  by hand: download benchmark.tar from http://… in any "

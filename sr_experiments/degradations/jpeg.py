@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sr_experiments.degradations.base import Degradation
 from sr_experiments.degradations.crops import Crops
-from sr_experiments.degradations.ranges import checked_range
+from sr_experiments.degradations.ranges import checked_whole_range
 from sr_experiments.imaging.random import Draw
 
 # Annex K, tables K.1 and K.2.
@@ -51,10 +51,7 @@ class JPEG(Degradation):
     def __init__(self, *, quality: Sequence[float]) -> None:
         """Check the range."""
         super().__init__()
-        low, high = checked_range(quality, owner="JPEG", name="quality", lowest=1, highest=100)
-        self.quality = (math.ceil(low), math.floor(high))
-        if self.quality[0] > self.quality[1]:
-            raise ValueError(f"JPEG: quality={list(quality)} must hold a whole number")
+        self.quality = checked_whole_range(quality, owner="JPEG", name="quality", lowest=1, highest=100)
 
     def spoil(self, crops: Crops, draw: Draw) -> Crops:
         """Images of the same sizes, in 256 levels."""

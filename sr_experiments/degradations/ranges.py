@@ -24,6 +24,20 @@ def checked_range(
     return low, high
 
 
+def checked_whole_range(
+    values: Sequence[float], *, owner: str, name: str, lowest: float, highest: float
+) -> tuple[int, int]:
+    """The first and the last whole number of such a range.
+
+    Raises:
+        ValueError: If it is none, or holds no whole number.
+    """
+    low, high = checked_range(values, owner=owner, name=name, lowest=lowest, highest=highest)
+    if math.ceil(low) > math.floor(high):
+        raise ValueError(f"{owner}: {name}={list(values)} must hold a whole number")
+    return math.ceil(low), math.floor(high)
+
+
 def checked_probability(value: float, *, owner: str, name: str) -> float:
     """A number from 0 to 1.
 

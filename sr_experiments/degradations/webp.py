@@ -18,7 +18,6 @@ Numbers are integers, in float64 where products are large, so sums have the same
 batch.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -27,7 +26,7 @@ from torch import Tensor
 
 from sr_experiments.degradations.base import Degradation
 from sr_experiments.degradations.crops import Crops
-from sr_experiments.degradations.ranges import checked_range
+from sr_experiments.degradations.ranges import checked_whole_range
 from sr_experiments.degradations.vp8.coding import decoded
 from sr_experiments.degradations.vp8.colour import doubled, to_luma, to_rgb, to_yuv
 from sr_experiments.imaging.random import Draw
@@ -46,10 +45,7 @@ class WebP(Degradation):
     def __init__(self, *, quality: Sequence[float]) -> None:
         """Check the range."""
         super().__init__()
-        low, high = checked_range(quality, owner="WebP", name="quality", lowest=0, highest=100)
-        self.quality = (math.ceil(low), math.floor(high))
-        if self.quality[0] > self.quality[1]:
-            raise ValueError(f"WebP: quality={list(quality)} must hold a whole number")
+        self.quality = checked_whole_range(quality, owner="WebP", name="quality", lowest=0, highest=100)
 
     def spoil(self, crops: Crops, draw: Draw) -> Crops:
         """Images of the same sizes, in 256 levels."""

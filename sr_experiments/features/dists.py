@@ -11,7 +11,6 @@ alpha and beta are a file of the authors (`weights.pt`), which lies in their whe
 numbers, in torchmetrics' wheel. It is read out of there without importing either.
 """
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 
 from sr_experiments.features.extract import FrozenFeatures
 from sr_experiments.features.frozen import Frozen
-from sr_experiments.features.pretrained import NotAtHand, cache_folder, read_weights
+from sr_experiments.features.pretrained import NotAtHand, cache_folder, in_package, read_weights
 from sr_experiments.features.trunks import VGG16
 
 CACHED_HEADS = "dists_weights.pt"
@@ -122,7 +121,7 @@ def find_heads(file: str | None) -> Path:
             )
         return named
     cached = cache_folder() / CACHED_HEADS
-    inside = (found for wheel, place in WHEELS.items() if (found := _in_wheel(wheel, place)) is not None)
+    inside = (found for wheel, place in WHEELS.items() if (found := in_package(wheel, place)) is not None)
     for candidate in (cached, *inside):
         if candidate.is_file():
             return candidate
@@ -131,9 +130,3 @@ def find_heads(file: str | None) -> Path:
         f"{cached.parent}; or name it with metric.dists.heads=FILE; or install a package that carries "
         f"it: {', '.join(WHEELS)}"
     )
-
-
-def _in_wheel(package: str, place: Path) -> Path | None:
-    """Where an installed package would have the file; the package itself is not imported."""
-    spec = find_spec(package)
-    return Path(spec.origin).parent / place if spec is not None and spec.origin is not None else None

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import urlparse
@@ -65,6 +66,12 @@ class Published:
 def cache_folder() -> Path:
     """torch hub's folder of weight files: `$TORCH_HOME/hub/checkpoints`, be it there or not."""
     return Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def in_package(package: str, place: Path) -> Path | None:
+    """Where an installed package would have a file; the package itself is not imported."""
+    spec = find_spec(package)
+    return Path(spec.origin).parent / place if spec is not None and spec.origin is not None else None
 
 
 def find_weights(published: Published, *, file: str | None, download: bool) -> Path | None:

@@ -10,12 +10,11 @@ anybody's NIQE, so it is refused.
 """
 
 import zipfile
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
-from sr_experiments.features.pretrained import NotAtHand, cache_folder
+from sr_experiments.features.pretrained import NotAtHand, cache_folder, in_package
 
 FEATURES = 36
 CACHED = ("niqe_pris_params.npz", "modelparameters.mat")
@@ -47,7 +46,7 @@ def find_model(file: str | None) -> Path:
             )
         return named
     folder = cache_folder()
-    installed = (found for name, place in PACKAGES.items() if (found := _in_package(name, place)) is not None)
+    installed = (found for name, place in PACKAGES.items() if (found := in_package(name, place)) is not None)
     for candidate in (*(folder / name for name in CACHED), *installed):
         if candidate.is_file():
             return candidate
@@ -56,12 +55,6 @@ def find_model(file: str | None) -> Path:
         f"MMagic's wheel; unpacked, neither needs installing) or {CACHED[1]} (of the authors' NIQE release) "
         f"into {folder}; or name it with metric.niqe.parameters=FILE"
     )
-
-
-def _in_package(package: str, place: Path) -> Path | None:
-    """Where an installed package would have the file; the package itself is not imported."""
-    spec = find_spec(package)
-    return Path(spec.origin).parent / place if spec is not None and spec.origin is not None else None
 
 
 def read_model(path: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -16,6 +16,7 @@ from sr_experiments.profiling.table import DASH, Grid
 FRAMES = 24.0  # a second
 OUTPUTS = ((360, 640), (540, 960), (720, 1280), (1440, 2560))  # height and width of what comes out
 QUICK = 400e9  # multiply-adds for an output of 1280x720
+_SHORT = {"channels_last": "nhwc"}  # columns are narrow
 _HOPELESS = 10.0  # no way is so many times faster than the first
 
 
@@ -120,7 +121,8 @@ def frames(films: Sequence[Film]) -> Grid:
         tera = DASH if one.multiply_adds is None else f"{one.multiply_adds / 1e9:.1f}"
         rows.append([one.subject.name, tera, *(_cell(speed) for speed in one.speeds)])
     return Grid(
-        f"frames a second, * from {FRAMES:g} on (input to output, one frame at a time, the fastest way)",
+        f"frames a second, * from {FRAMES:g} on (input to output, one frame at a time, the fastest way; "
+        "nhwc: channels_last)",
         ["net", "G mult-adds", *sizes],
         rows,
     )
@@ -130,7 +132,8 @@ def _cell(speed: Speed | None) -> str:
     if speed is None:
         return DASH
     digits = 1 if speed.frames < 100 else 0
-    return f"{'* ' if speed.frames >= FRAMES else ''}{speed.frames:.{digits}f} {speed.way}"
+    star = "* " if speed.frames >= FRAMES else ""
+    return f"{star}{speed.frames:.{digits}f} {_SHORT.get(speed.way, speed.way)}"
 
 
 def keeping_up(films: Sequence[Film]) -> list[str]:

@@ -13,6 +13,7 @@ from torchmetrics.functional.image.dists import DISTSNetwork
 
 from sr_experiments.features import dists as dists_module
 from sr_experiments.features import lpips as lpips_module
+from sr_experiments.features import pretrained
 from sr_experiments.features.dists import CHANNELS, DISTSDistance, find_heads
 from sr_experiments.features.lpips import LPIPSDistance
 from sr_experiments.features.pretrained import NotAtHand
@@ -209,7 +210,7 @@ def test_alpha_and_beta_come_from_the_file_named_then_the_cache_then_a_wheel(
 
 
 def test_alpha_and_beta_that_are_nowhere_are_asked_for(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dists_module, "find_spec", lambda name: None)
+    monkeypatch.setattr(pretrained, "find_spec", lambda name: None)
     with pytest.raises(NotAtHand) as caught:
         find_heads(None)
     assert str(caught.value) == (

@@ -6,6 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
+
+from sr_experiments.imaging.video.restore import Restored, restore_video
+from sr_experiments.imaging.video.writer import Encoding
 
 Pictures = Sequence[np.ndarray]
 
@@ -132,3 +136,22 @@ def seen(path: Path, **options: Any) -> tuple[list[np.ndarray], list[Fraction]]:
         [frame.to_ndarray(format="rgb24", **options) for frame in frames],
         [frame.pts * frame.time_base for frame in frames],
     )
+
+
+LOSSLESS = Encoding(codec="ffv1")
+QUICK = Encoding(options={"preset": "ultrafast"})
+
+
+def enlarged(scale: int) -> Any:
+    def nearest(lq: Tensor) -> Tensor:
+        return lq.repeat_interleave(scale, dim=-2).repeat_interleave(scale, dim=-1)
+
+    return nearest
+
+
+def restored(
+    source: Path, *, scale: int = 2, suffix: str | None = None, **options: Any
+) -> tuple[Path, Restored]:
+    target = source.with_name(f"restored{suffix or source.suffix}")
+    options = {"encoding": QUICK, "restore": enlarged(scale)} | options
+    return target, restore_video(source, target, scale=scale, **options)

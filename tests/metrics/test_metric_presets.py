@@ -39,7 +39,7 @@ def load(*presets: str, overrides: Mapping[str, object] | None = None) -> DictCo
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Made weights, named on the command line; the caches are empty."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "empty"))
-    monkeypatch.setattr(pristine, "find_spec", lambda name: None)
+    monkeypatch.setattr(pristine, "PACKAGES", {})
     np.savez(tmp_path / "niqe.npz", mu=np.arange(36.0), cov=np.eye(36))
     return {
         "lpips.weights": write_official_trunk(official("alex")[1], tmp_path / "alex.pth"),

@@ -11,12 +11,12 @@ from scipy.ndimage import correlate
 from scipy.special import gamma, gammaincinv
 from torch import Tensor
 
+from sr_experiments.features import pretrained
 from sr_experiments.features.pretrained import NotAtHand
 from sr_experiments.imaging.colour import to_channels, to_levels
 from sr_experiments.imaging.io import read_image, to_tensor
 from sr_experiments.imaging.resize import imresize
 from sr_experiments.metrics import niqe as niqe_module
-from sr_experiments.metrics import pristine
 from sr_experiments.metrics.niqe import NIQE, distance_between, eight_bit_luma, fit, normalised
 from sr_experiments.metrics.pristine import find_model, read_model
 from tests.conftest import benchmark_dir
@@ -37,7 +37,7 @@ def made(tmp_path: Path) -> str:
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache of torch hub, and no package that has the model."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setattr(pristine, "find_spec", lambda name: None)
+    monkeypatch.setattr(pretrained, "find_spec", lambda name: None)
     return tmp_path / "torch" / "hub" / "checkpoints"
 
 

@@ -2,8 +2,6 @@
 
 import json
 import os
-import shlex
-import sys
 import urllib.request
 import zipfile
 from collections.abc import Callable, Mapping
@@ -16,10 +14,10 @@ import pytest
 import torch
 from PIL import Image
 
-from sr_experiments import cli
 from sr_experiments.nets.weights import read_state_dict
 from tests.prepare.server import serving
 from tests.tasks.runs import photographs, run
+from tests.typed import typed_line
 
 Preparation = Callable[[Path], object]
 
@@ -78,16 +76,6 @@ def sit(base: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SR_DATA_DIR", raising=False)
 
 
-def typed(monkeypatch: pytest.MonkeyPatch, line: str) -> int:
-    """The program in this process; its exit code."""
-    monkeypatch.setattr(sys, "argv", ["sr_experiments", *shlex.split(line)])
-    try:
-        cli.main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
-
-
 def make(mistake: Mistake, folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     """Prepare and type; the exit code."""
     mistake.given(folder)
@@ -96,7 +84,7 @@ def make(mistake: Mistake, folder: Path, monkeypatch: pytest.MonkeyPatch) -> int
     server = nullcontext() if mistake.served is None else serving(content, **options)
     with server as served:
         line = mistake.typed.replace("{here}", str(folder))
-        return typed(monkeypatch, line.replace("{url}", served.url if served is not None else ""))
+        return typed_line(monkeypatch, line.replace("{url}", served.url if served is not None else ""))
 
 
 # ---- what is prepared

@@ -9,8 +9,8 @@ import pytest
 
 from sr_experiments.build import build_model
 from sr_experiments.sweeps.summary import spread
-from tests.mistakes.desk import typed
 from tests.sweeps.plot import SHORT, read, statuses
+from tests.typed import typed_line
 
 
 def began(folder: Path) -> dict[str, str]:
@@ -21,7 +21,7 @@ def began(folder: Path) -> dict[str, str]:
 def test_four_runs_one_folder_one_record_one_table(
     desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert typed(monkeypatch, f"-m run=s {SHORT} net.features=4,5 seed=1,2") == 0
+    assert typed_line(monkeypatch, f"-m run=s {SHORT} net.features=4,5 seed=1,2") == 0
     printed = capsys.readouterr().out
     folders = sorted(path.name for path in (desk / "s").iterdir() if path.name[0] != ".")
     assert folders == ["0-espcn", "1-espcn", "2-espcn", "3-espcn", "sweep.json"]
@@ -46,10 +46,10 @@ def test_four_runs_one_folder_one_record_one_table(
         assert f"{told['mean']:.2f} ± {told['sd']:.2f}" in printed
     before = began(desk / "s")
     for again in (f"-m run=s {SHORT} net.features=4,5 seed=1,2", "run=s"):
-        assert typed(monkeypatch, again) == 0
+        assert typed_line(monkeypatch, again) == 0
         assert "4 of 4 runs are finished" in capsys.readouterr().out
         assert began(desk / "s") == before, "nothing was done again"
-    assert typed(monkeypatch, f"-m run=s {SHORT} net.features=4,5 seed=2,3") == 0
+    assert typed_line(monkeypatch, f"-m run=s {SHORT} net.features=4,5 seed=2,3") == 0
     assert "2 of 4 runs are finished" in capsys.readouterr().out
     content = read(desk / "s" / "sweep.json")
     assert [row["folder"] for row in content["jobs"]] == [f"{number}-espcn" for number in range(6)]
@@ -61,7 +61,7 @@ def test_a_failed_run_stops_nothing_and_is_done_again(
     desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = f"-m run=s {SHORT} data.root=photos,later seed=1,2"
-    assert typed(monkeypatch, line) == 2
+    assert typed_line(monkeypatch, line) == 2
     said = capsys.readouterr()
     assert said.err.count("error: ") == 1, "the same mistake of two runs is told once"
     assert "of run 2 (data.root=later seed=1), run 3 (data.root=later seed=2)" in said.err
@@ -70,7 +70,7 @@ def test_a_failed_run_stops_nothing_and_is_done_again(
     assert "later" in read(desk / "s" / "sweep.json")["jobs"][2]["error"]
     before = began(desk / "s")
     shutil.copytree(desk / "photos", desk / "later")
-    assert typed(monkeypatch, "run=s") == 0
+    assert typed_line(monkeypatch, "run=s") == 0
     assert statuses(desk / "s") == ["finished"] * 4
     after = began(desk / "s")
     assert [after[name] == before.get(name) for name in sorted(after)] == [True, True, False, False]
@@ -87,13 +87,13 @@ def test_a_fault_of_ours_in_one_run(
         return build(config, **more)
 
     monkeypatch.setattr("sr_experiments.tasks.train.build_model", broken)
-    assert typed(monkeypatch, f"-m run=s {SHORT} seed=1,2") == 1
+    assert typed_line(monkeypatch, f"-m run=s {SHORT} seed=1,2") == 1
     said = capsys.readouterr().err
     assert "Traceback" in said
     assert "error: RuntimeError: inside\n  of run 0 (seed=1)" in said
     assert statuses(desk / "s") == ["failed", "finished"]
     monkeypatch.setattr("sr_experiments.tasks.train.build_model", build)
-    assert typed(monkeypatch, "run=s") == 0
+    assert typed_line(monkeypatch, "run=s") == 0
     assert statuses(desk / "s") == ["finished", "finished"]
 
 
@@ -108,26 +108,26 @@ def test_ctrl_c_ends_the_sweep_and_it_is_completed(
         return build(config, **more)
 
     monkeypatch.setattr("sr_experiments.tasks.train.build_model", interrupted)
-    assert typed(monkeypatch, f"-m run=s {SHORT} seed=1,2,3") == 130
+    assert typed_line(monkeypatch, f"-m run=s {SHORT} seed=1,2,3") == 130
     told = "interrupted: complete the sweep with: python -m sr_experiments run=s\n"
     assert capsys.readouterr().err == told
     assert statuses(desk / "s") == ["finished", "interrupted", "waiting"]
     monkeypatch.setattr("sr_experiments.tasks.train.build_model", build)
-    assert typed(monkeypatch, "run=s") == 0
+    assert typed_line(monkeypatch, "run=s") == 0
     assert statuses(desk / "s") == ["finished"] * 3
 
 
 def test_a_typo_leaves_nothing_behind(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert typed(monkeypatch, f"-m run=s {SHORT} loss=l1,l3") == 2
+    assert typed_line(monkeypatch, f"-m run=s {SHORT} loss=l1,l3") == 2
     assert not (desk / "s").exists()
 
 
 def test_other_tasks_sweep_too(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     line = "-m run=s task=evaluate model=nearest,bicubic data=folder data.root=photos trainer=cpu scale=2"
     line += " metric=[]"
-    assert typed(monkeypatch, line) == 0
+    assert typed_line(monkeypatch, line) == 0
     assert statuses(desk / "s") == ["finished"] * 2
-    assert typed(monkeypatch, line) == 0
+    assert typed_line(monkeypatch, line) == 0
 
 
 def test_the_spread_of_one_or_of_an_infinite_value_is_none() -> None:
@@ -156,12 +156,12 @@ def test_a_launcher_that_breaks(
             raise RuntimeError("a worker is gone")
 
     monkeypatch.setattr(Plugins, "instantiate_launcher", lambda *_, **__: Broken())
-    assert typed(monkeypatch, f"-m run=s {SHORT} seed=1,2") == 1
+    assert typed_line(monkeypatch, f"-m run=s {SHORT} seed=1,2") == 1
     said = capsys.readouterr()
     assert "error: the launcher stopped: RuntimeError: a worker is gone" in said.err
     assert said.out.endswith("complete the sweep with: python -m sr_experiments run=s\n")
     assert statuses(desk / "s") == ["waiting", "waiting"]
     monkeypatch.undo()
     monkeypatch.chdir(desk)
-    assert typed(monkeypatch, "run=s") == 0
+    assert typed_line(monkeypatch, "run=s") == 0
     assert statuses(desk / "s") == ["finished", "finished"]

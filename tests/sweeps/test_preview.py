@@ -6,20 +6,20 @@ import pytest
 from omegaconf import OmegaConf
 
 from sr_experiments.sweeps.preview import Planned, estimate, told, total
-from tests.mistakes.desk import typed
 from tests.sweeps.plot import SHORT, read
+from tests.typed import typed_line
 
 
 def test_nothing_is_run_and_nothing_is_made_up(
     desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = f"-m --dry-run run=s {SHORT} net.features=4,5 seed=1,2"
-    assert typed(monkeypatch, line) == 0
+    assert typed_line(monkeypatch, line) == 0
     printed = capsys.readouterr().out
     assert printed.count("unknown") == 4 + 1
     assert "to do: 4 of 4 runs, time unknown" in printed
     assert not (desk / "s").exists()
-    assert typed(monkeypatch, f"{line} scale=2,0") == 2
+    assert typed_line(monkeypatch, f"{line} scale=2,0") == 2
     said = capsys.readouterr()
     assert said.err == "error: scale=0: must be 1 or more\n  of runs 4, 5, 6, 7\n"
     assert "to do: 4 of 8 runs" in said.out
@@ -29,15 +29,15 @@ def test_nothing_is_run_and_nothing_is_made_up(
 def test_a_finished_run_tells_how_long_its_like_takes(
     desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert typed(monkeypatch, f"-m run=s {SHORT} seed=1") == 0
+    assert typed_line(monkeypatch, f"-m run=s {SHORT} seed=1") == 0
     seconds = read(desk / "s" / "0-espcn" / "run.json")["wall_seconds"]
     capsys.readouterr()
     before = (desk / "s" / "sweep.json").read_bytes()
-    assert typed(monkeypatch, f"-m run=s --dry-run {SHORT} seed=1,2,3") == 0
+    assert typed_line(monkeypatch, f"-m run=s --dry-run {SHORT} seed=1,2,3") == 0
     printed = capsys.readouterr().out
     assert f"to do: 2 of 3 runs, {told(2 * seconds)} one after the other" in printed
     assert printed.count("an earlier run") == 2
-    assert typed(monkeypatch, "run=s --dry-run") == 0
+    assert typed_line(monkeypatch, "run=s --dry-run") == 0
     assert "to do: 0 of 1 runs" in capsys.readouterr().out
     assert (desk / "s" / "sweep.json").read_bytes() == before
 
@@ -56,11 +56,11 @@ def test_measured_here_and_now(
 
     monkeypatch.setattr(timing, "measure", counted)
     alone = SHORT.replace("net.features=4 net.mapped_features=4 ", "")
-    assert typed(monkeypatch, f"-m --dry-run=measure run=s {alone} model=bicubic") == 0
+    assert typed_line(monkeypatch, f"-m --dry-run=measure run=s {alone} model=bicubic") == 0
     assert "time unknown" in capsys.readouterr().out
     asked.clear()
     line = f"-m --dry-run=measure run=s {SHORT} seed=1,2"
-    assert typed(monkeypatch, line) == 0
+    assert typed_line(monkeypatch, line) == 0
     printed = capsys.readouterr().out
     assert len(asked) == 1
     assert printed.count("measured") == 2 + 1
@@ -71,7 +71,7 @@ def test_measured_here_and_now(
 def test_a_search_is_as_many_runs_as_it_has(
     desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert typed(monkeypatch, f"sweep=optuna trials=7 --dry-run run=s {SHORT}") == 0
+    assert typed_line(monkeypatch, f"sweep=optuna trials=7 --dry-run run=s {SHORT}") == 0
     printed = capsys.readouterr().out
     assert "7 runs, proposed over optimizer.lr=tag(log,interval(1e-5,1e-2));" in printed
     assert "to do: 7 of 7 runs, time unknown" in printed

@@ -11,8 +11,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from sr_experiments.build import build_model
 from sr_experiments.sweeps.state import State
 from sr_experiments.sweeps.trials import Pruning, Reporter, open_study, told_to_run
-from tests.mistakes.desk import typed
 from tests.sweeps.plot import SHORT, read, statuses
+from tests.typed import typed_line
 
 SEARCH = f"sweep=optuna run=s startup=2 prune=false {SHORT} 'net.features=choice(3,4)'"
 
@@ -28,7 +28,7 @@ def proposals(folder: Path) -> list[list[str]]:
 def test_a_search_repeats_continues_and_tells_the_best(
     desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert typed(monkeypatch, f"{SEARCH} trials=5") == 0
+    assert typed_line(monkeypatch, f"{SEARCH} trials=5") == 0
     printed = capsys.readouterr().out
     content = read(desk / "s" / "sweep.json")
     assert statuses(desk / "s") == ["finished"] * 5
@@ -42,7 +42,7 @@ def test_a_search_repeats_continues_and_tells_the_best(
     assert best["command"] in printed
     # the command trains what the run has trained
     arguments = shlex.split(best["command"].removeprefix("python -m sr_experiments "))
-    assert typed(monkeypatch, shlex.join([*arguments, "run=again"])) == 0
+    assert typed_line(monkeypatch, shlex.join([*arguments, "run=again"])) == 0
     assert read(desk / "again" / "run.json")["best"]["score"] == best["score"]
     # a journal with two runs, as of a search that was stopped after them
     shutil.rmtree(desk / "s")
@@ -56,18 +56,18 @@ def test_a_search_repeats_continues_and_tells_the_best(
         return build(config, **more)
 
     monkeypatch.setattr("sr_experiments.tasks.train.build_model", interrupted)
-    assert typed(monkeypatch, f"{SEARCH} trials=5") == 130
+    assert typed_line(monkeypatch, f"{SEARCH} trials=5") == 130
     assert statuses(desk / "s") == ["finished", "finished", "interrupted"]
-    assert typed(monkeypatch, "run=s") == 0
+    assert typed_line(monkeypatch, "run=s") == 0
     assert proposals(desk / "s") == wanted, "it goes on as the one that was not interrupted"
     assert len(seen) == 6, "nothing was done again but what was interrupted"
     assert read(desk / "s" / "sweep.json")["search"]["best"] == best
     # longer
-    assert typed(monkeypatch, "run=s trials=6") == 0
+    assert typed_line(monkeypatch, "run=s trials=6") == 0
     assert proposals(desk / "s")[:5] == wanted
     assert len(seen) == 7
     # another seed proposes other values
-    assert typed(monkeypatch, f"{SEARCH} trials=1 search_seed=1".replace("run=s", "run=t")) == 0
+    assert typed_line(monkeypatch, f"{SEARCH} trials=1 search_seed=1".replace("run=s", "run=t")) == 0
     assert proposals(desk / "t")[0] != wanted[0]
 
 
@@ -80,11 +80,11 @@ def test_a_failed_run_of_a_search_is_done_again(desk: Path, monkeypatch: pytest.
         return build(config, **more)
 
     monkeypatch.setattr("sr_experiments.tasks.train.build_model", sometimes)
-    assert typed(monkeypatch, f"{SEARCH} trials=4") == 1  # a ValueError that no line of ours has raised
+    assert typed_line(monkeypatch, f"{SEARCH} trials=4") == 1  # a ValueError that no line of ours has raised
     before = proposals(desk / "s")
     assert sorted(set(statuses(desk / "s"))) == ["failed", "finished"]
     broken.clear()
-    assert typed(monkeypatch, "run=s") == 0
+    assert typed_line(monkeypatch, "run=s") == 0
     assert statuses(desk / "s") == ["finished"] * 4
     assert proposals(desk / "s") == before
 
@@ -92,8 +92,8 @@ def test_a_failed_run_of_a_search_is_done_again(desk: Path, monkeypatch: pytest.
 def test_another_space_is_refused(
     desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert typed(monkeypatch, f"{SEARCH} trials=1") == 0
-    assert typed(monkeypatch, f"{SEARCH} trials=2".replace("(3,4)", "(3,5)")) == 2
+    assert typed_line(monkeypatch, f"{SEARCH} trials=1") == 0
+    assert typed_line(monkeypatch, f"{SEARCH} trials=2".replace("(3,4)", "(3,5)")) == 2
     assert (
         "s holds a search over optimizer.lr=tag(log,interval(1e-5,1e-2)), net.features="
         in capsys.readouterr().err
@@ -109,13 +109,13 @@ def test_a_hopeless_run_ends_early(desk: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(
         "sr_experiments.sweeps.space._suggest", lambda trial, key, override: _known(trial, next(rates))
     )
-    assert typed(monkeypatch, f"{line} net.features=4 seed=0") == 0
+    assert typed_line(monkeypatch, f"{line} net.features=4 seed=0") == 0
     content = read(desk / "s" / "sweep.json")
     assert [row["status"] for row in content["jobs"]] == ["finished", "pruned"], "equal values are one run"
     record = read(desk / "s" / "1-espcn" / "run.json")
     assert record["status"] == "pruned"
     assert 2 * 5 <= record["batches"] < 6 * 5
-    assert typed(monkeypatch, "run=s") == 0
+    assert typed_line(monkeypatch, "run=s") == 0
     assert read(desk / "s" / "1-espcn" / "run.json") == record, "it is not begun again"
 
 

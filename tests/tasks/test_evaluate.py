@@ -2,7 +2,6 @@
 
 import csv
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sr_experiments import cli
 from sr_experiments.tasks.published import models, table
 from tests.conftest import benchmark_dir
 from tests.tasks.runs import photographs, run
+from tests.typed import typed
 
 BICUBIC = {  # scale -> luma, then RGB; the first is the published row
     2: ((33.66, 0.9299), (33.68, 0.9304)),
@@ -22,17 +21,10 @@ BICUBIC = {  # scale -> luma, then RGB; the first is the published row
 }
 
 
-def typed(folder: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+def evaluate(folder: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     """Type ``task=evaluate ...``; its exit code. Real weights of metrics are never looked for."""
     monkeypatch.setenv("TORCH_HOME", str(folder / "torch"))
-    monkeypatch.setattr(
-        sys, "argv", ["sr_experiments", "task=evaluate", f"hydra.run.dir={folder}", *arguments]
-    )
-    try:
-        cli.main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
+    return typed(monkeypatch, "task=evaluate", f"hydra.run.dir={folder}", *arguments)
 
 
 def evaluations(folder: Path) -> dict[tuple[str, int, str], dict[str, Any]]:
@@ -51,7 +43,7 @@ def test_bicubic_is_the_published_row_by_both_protocols(
 ) -> None:
     root = benchmark_dir()
     arguments = ("model=bicubic", "benchmark=set5", "scale=2,3,4", f"data_dir={root}", "metric=lr_psnr")
-    assert typed(tmp_path, monkeypatch, *arguments) == 0
+    assert evaluate(tmp_path, monkeypatch, *arguments) == 0
     found = evaluations(tmp_path)
     for scale, rows in BICUBIC.items():
         for protocol, (psnr, ssim) in zip(("luma", "rgb"), rows, strict=True):
@@ -87,7 +79,7 @@ def test_bicubic_is_the_published_row_by_both_protocols(
 def test_metrics_without_their_weights_are_left_out_and_it_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert typed(tmp_path, monkeypatch, "model=bicubic", "scale=2", "channels=1", "trainer=cpu") == 0
+    assert evaluate(tmp_path, monkeypatch, "model=bicubic", "scale=2", "channels=1", "trainer=cpu") == 0
     (one,) = evaluations(tmp_path).values()
     assert {"psnr_y", "ssim_y", "lr_psnr"} <= set(one["metrics"])
     notes = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))["notes"]
@@ -100,7 +92,7 @@ def test_metrics_without_their_weights_are_left_out_and_it_is_said(
 
 def test_set14_with_its_grey_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = ("model=bicubic", "benchmark=set14", f"data_dir={benchmark_dir()}", "metric=[]")
-    assert typed(tmp_path, monkeypatch, *arguments) == 0
+    assert evaluate(tmp_path, monkeypatch, *arguments) == 0
     found = evaluations(tmp_path)
     assert round(found["set14", 4, "luma"]["metrics"]["psnr_y"], 2) == 26.00
     grey = {row["protocol"]: float(row["psnr_y"]) for row in per_image(tmp_path) if row["image"] == "img_003"}
@@ -128,7 +120,7 @@ def test_official_weights_reach_the_papers_numbers(
     """As a stranger types it: channels=1 is found out from the file."""
     weights = benchmark_dir("weights", f"{file}.safetensors")
     arguments = (f"model={model}", f"checkpoint={weights}", "benchmark=set5", f"scale={scale}", "metric=[]")
-    assert typed(tmp_path, monkeypatch, *arguments, f"data_dir={benchmark_dir()}") == 0
+    assert evaluate(tmp_path, monkeypatch, *arguments, f"data_dir={benchmark_dir()}") == 0
     (one,) = evaluations(tmp_path).values()
     assert one["protocol"] == "luma"
     assert one["metrics"]["psnr_y"] == pytest.approx(psnr, abs=1e-3)
@@ -150,7 +142,7 @@ def test_a_run_is_rebuilt_from_its_own_config(
         "metric=[]",
         "trainer=cpu",
     )
-    assert typed(folder, monkeypatch, *arguments) == 0
+    assert evaluate(folder, monkeypatch, *arguments) == 0
     (one,) = evaluations(folder).values()
     assert one["scale"] == 2
     means = record["metrics"]["folder"]
@@ -163,7 +155,7 @@ def test_a_checkpoint_file_is_a_run_too(tmp_path: Path, monkeypatch: pytest.Monk
     run(root, tmp_path / "run")
     last = tmp_path / "run" / "checkpoints" / "last.ckpt"
     common = ("data=folder", f"data.root={root}", "metric=[]", "trainer=cpu")
-    assert typed(tmp_path / "evaluated", monkeypatch, f"checkpoint={last}", *common) == 0
+    assert evaluate(tmp_path / "evaluated", monkeypatch, f"checkpoint={last}", *common) == 0
     record = json.loads((tmp_path / "evaluated" / "run.json").read_text(encoding="utf-8"))
     assert record["model"] == "toy"
     assert set(record["metrics"]["folder"]) == {"psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "bicubic"}
@@ -186,7 +178,7 @@ def test_a_checkpoint_can_not_run_code(
     config = f"{{name: x, scale: 2, channels: 3, net: {net.replace('EVIL', str(tmp_path / 'evil'))}}}"
     content = {"state_dict": {"net.a": torch.zeros(1)}, "sr_experiments": {"config": config}}
     torch.save(content, tmp_path / "evil.ckpt")
-    assert typed(tmp_path / "run", monkeypatch, f"checkpoint={tmp_path / 'evil.ckpt'}") == 2
+    assert evaluate(tmp_path / "run", monkeypatch, f"checkpoint={tmp_path / 'evil.ckpt'}") == 2
     assert "and only a net of sr_experiments.nets is built from a file" in capsys.readouterr().err
     assert not (tmp_path / "evil").exists()
 
@@ -203,10 +195,10 @@ def test_several_scales_of_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         "data.patch_size=24",
     )
     run(root, tmp_path / "vdsr", model="vdsr")
-    assert typed(tmp_path / "a", monkeypatch, f"checkpoint={tmp_path / 'vdsr'}", *common) == 0
+    assert evaluate(tmp_path / "a", monkeypatch, f"checkpoint={tmp_path / 'vdsr'}", *common) == 0
     assert [scale for _, scale, _ in evaluations(tmp_path / "a")] == [2, 3]
     run(root, tmp_path / "espcn", model="espcn")
-    assert typed(tmp_path / "b", monkeypatch, f"checkpoint={tmp_path / 'espcn'}", *common) == 2
+    assert evaluate(tmp_path / "b", monkeypatch, f"checkpoint={tmp_path / 'espcn'}", *common) == 2
 
 
 def test_self_ensemble_and_tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,7 +216,7 @@ def test_self_ensemble_and_tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         "tiles": ["tile=40", "tile_overlap=8"],
         "plus": ["self_ensemble=true"],
     }.items():
-        assert typed(tmp_path / name, monkeypatch, *common, "metric=[]", *options) == 0
+        assert evaluate(tmp_path / name, monkeypatch, *common, "metric=[]", *options) == 0
         (one,) = evaluations(tmp_path / name).values()
         found.append(one["metrics"]["psnr_y"])
     plain, tiles, plus = found
@@ -255,7 +247,7 @@ def test_mistakes(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert typed(tmp_path / "run", monkeypatch, "trainer=cpu", *arguments) == 2
+    assert evaluate(tmp_path / "run", monkeypatch, "trainer=cpu", *arguments) == 2
     captured = capsys.readouterr()
     assert message in captured.err
     assert "Traceback" not in captured.err
@@ -266,7 +258,9 @@ def test_weights_of_another_net_say_what_was_expected_and_found(
 ) -> None:
     weights = benchmark_dir("weights", "srcnn_915_x3.safetensors")
     assert (
-        typed(tmp_path / "run", monkeypatch, "model=srcnn", f"checkpoint={weights}", "scale=3", "channels=1")
+        evaluate(
+            tmp_path / "run", monkeypatch, "model=srcnn", f"checkpoint={weights}", "scale=3", "channels=1"
+        )
         == 2
     )
     message = capsys.readouterr().err
@@ -282,7 +276,7 @@ def test_wrapped_weights(wrapper: str, tmp_path: Path, monkeypatch: pytest.Monke
         content = {f"module.{key}": value for key, value in state.items()}
     torch.save(content, tmp_path / "weights.pth")
     arguments = ("model=srcnn_915", f"checkpoint={tmp_path / 'weights.pth'}", "scale=3", "metric=[]")
-    assert typed(tmp_path / "run", monkeypatch, *arguments) == 0, "on the demo's photographs"
+    assert evaluate(tmp_path / "run", monkeypatch, *arguments) == 0, "on the demo's photographs"
     record = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
     assert record["demo"]
     assert (
@@ -298,7 +292,7 @@ def test_weights_with_nan_are_refused(
     state["conv1.bias"][0] = torch.nan
     save_file(state, tmp_path / "w.safetensors")
     assert (
-        typed(tmp_path / "run", monkeypatch, "model=srcnn_915", f"checkpoint={tmp_path / 'w.safetensors'}")
+        evaluate(tmp_path / "run", monkeypatch, "model=srcnn_915", f"checkpoint={tmp_path / 'w.safetensors'}")
         == 2
     )
     assert "conv1.bias" in capsys.readouterr().err

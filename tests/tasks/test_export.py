@@ -4,7 +4,6 @@ import json
 import os
 import shlex
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from sr_experiments import cli
 from sr_experiments.config import register
 from sr_experiments.export.files import write_weights
 from sr_experiments.export.words import words_for
@@ -26,16 +24,7 @@ from sr_experiments.nets.weights import read_state_dict
 from sr_experiments.rebuild import open_checkpoint, rebuild
 from tests.conftest import ROOT
 from tests.tasks.runs import photographs, run, toy_config
-
-
-def typed(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    """Type a command; its exit code."""
-    monkeypatch.setattr(sys, "argv", ["sr_experiments", *arguments])
-    try:
-        cli.main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
+from tests.typed import typed
 
 
 def export(folder: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:

@@ -1,7 +1,6 @@
 """A run of a net with noise at its input: composed, trained, continued from, measured and written as any."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,6 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from sr_experiments import cli
 from sr_experiments.check import check
 from sr_experiments.config import register
 from sr_experiments.export.words import words_for
@@ -19,17 +17,9 @@ from sr_experiments.nets.weights import read_state_dict
 from sr_experiments.rebuild import open_checkpoint, rebuild
 from tests.conftest import ROOT
 from tests.tasks.runs import photographs, run
+from tests.typed import typed
 
 TYPED = ["loss=gan", "net=noisy", "net@net.inner=espcn"]
-
-
-def typed(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["sr_experiments", *arguments])
-    try:
-        cli.main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 @pytest.fixture(scope="module")

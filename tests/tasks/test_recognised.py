@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,24 +9,14 @@ import torch
 from omegaconf import OmegaConf
 from safetensors.torch import load_file, save_file
 
-from sr_experiments import cli
 from sr_experiments.imaging.io import read_image
 from sr_experiments.rebuild import identify, open_checkpoint, rebuild
 from tests.conftest import ROOT
 from tests.nets.toys import build_net
 from tests.tasks.runs import photographs, toy_config
+from tests.typed import typed
 
 pytestmark = pytest.mark.filterwarnings("ignore:torch.meshgrid")
-
-
-def typed(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    """Type a command; its exit code."""
-    monkeypatch.setattr(sys, "argv", ["sr_experiments", *arguments])
-    try:
-        cli.main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 @pytest.fixture(scope="module")

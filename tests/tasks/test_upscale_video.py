@@ -16,7 +16,7 @@ from sr_experiments.restorer import Restorer
 from sr_experiments.upscale.names import place_of
 from sr_experiments.upscale.video import Videos
 from tests.imaging.films import film, seen
-from tests.mistakes.desk import typed
+from tests.typed import typed_line
 
 pytest.importorskip("av")
 
@@ -39,7 +39,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_folder_of_videos_and_photographs(
     desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert typed(monkeypatch, f"{LINE} hydra.run.dir=r0 input=in") == 2
+    assert typed_line(monkeypatch, f"{LINE} hydra.run.dir=r0 input=in") == 2
     said = capsys.readouterr()
     assert "done     1 image and 2 videos in out: nearest x2" in said.out
     assert "ignored  1 files that are neither images nor videos by their names" in said.out
@@ -52,17 +52,17 @@ def test_a_folder_of_videos_and_photographs(
     assert np.abs(np.stack(after[0])[:, ::2, ::2].astype(int) - np.stack(before[0])).mean() < 3
 
     Path("in/broken.mov").unlink()
-    assert typed(monkeypatch, f"{LINE} hydra.run.dir=r1 input=in") == 0
+    assert typed_line(monkeypatch, f"{LINE} hydra.run.dir=r1 input=in") == 0
     assert "skipped  3 that were done before" in capsys.readouterr().out
     for name, time in made.items():
         assert (Path("out") / name).stat().st_mtime_ns == time
 
-    assert typed(monkeypatch, f"{LINE} hydra.run.dir=r2 input=in video.crf=40") == 2
+    assert typed_line(monkeypatch, f"{LINE} hydra.run.dir=r2 input=in video.crf=40") == 2
     said = capsys.readouterr()
     assert "skipped  1 that were done before" in said.out, "the photograph knows no crf"
     assert "out/a b_x2.mp4 is there already and was made with crf=None, and this is crf=40" in said.err
     large = Path("out/a b_x2.mp4").stat().st_size
-    assert typed(monkeypatch, f"{LINE} hydra.run.dir=r3 input=in video.crf=40 overwrite=true") == 0
+    assert typed_line(monkeypatch, f"{LINE} hydra.run.dir=r3 input=in video.crf=40 overwrite=true") == 0
     assert Path("out/a b_x2.mp4").stat().st_size < large
 
 
@@ -79,7 +79,7 @@ def test_a_folder_of_videos_and_photographs(
 def test_what_is_wrong_for_all_videos_is_said_before_the_first(
     options: str, said: str, desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert typed(monkeypatch, f"{LINE} hydra.run.dir=r4 input=in {options}") == 2
+    assert typed_line(monkeypatch, f"{LINE} hydra.run.dir=r4 input=in {options}") == 2
     assert capsys.readouterr().err.startswith(said)
     assert not Path("out").exists()
 
@@ -88,16 +88,16 @@ def test_without_pyav_photographs_need_none(
     desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
-    assert typed(monkeypatch, f"{LINE} hydra.run.dir=r5 input=in") == 2
+    assert typed_line(monkeypatch, f"{LINE} hydra.run.dir=r5 input=in") == 2
     assert capsys.readouterr().err == 'error: videos need PyAV: pip install "sr-experiments[video]"\n'
-    assert typed(monkeypatch, f"{LINE} hydra.run.dir=r6 input=in/photo.png") == 0
+    assert typed_line(monkeypatch, f"{LINE} hydra.run.dir=r6 input=in/photo.png") == 0
 
 
 def test_two_videos_of_one_name_are_refused(
     desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copy("in/old/tape.AVI", "in/old/tape.mkv")
-    assert typed(monkeypatch, f"{LINE} hydra.run.dir=r7 input=in") == 2
+    assert typed_line(monkeypatch, f"{LINE} hydra.run.dir=r7 input=in") == 2
     assert "would both become old/tape_x2.mkv" in capsys.readouterr().err
 
 
