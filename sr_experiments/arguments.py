@@ -33,7 +33,7 @@ SEARCH = ("trials", "search_seed", "startup", "prune", "warm_up", "objective")  
 PREVIEW = "--dry-run"
 LISTS = ("benchmark", "metric", "logger")  # groups of which several can be chosen
 # What names files, and is taken as it was typed: options of tasks, and keys.
-FILES = ("input", "output", "checkpoint", "values", "archive", "shards", "url", "name")
+FILES = ("input", "output", "guide", "checkpoint", "values", "archive", "shards", "url", "name")
 FILE_KEYS = re.compile(
     r"init_from|data_dir|(data|benchmark)(\.\w+)*\.(root|val_root|gt|lq|val_gt|val_lq|url|cache_dir)"
 )

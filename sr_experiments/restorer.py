@@ -3,21 +3,19 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch import Tensor
 
 from sr_experiments.data.memory import free_bytes
-from sr_experiments.devices import one_of, refuse_absent_devices
 from sr_experiments.imaging.tile import check_tiles
-from sr_experiments.models.channels import for_channels
+from sr_experiments.models.channels import Folded, for_channels
 from sr_experiments.models.inference import Inference
 from sr_experiments.models.onnx_net import OnnxNet
 from sr_experiments.models.planning import Plan, bytes_per_pixel, padded, plan
 from sr_experiments.nets.base import SRNet
-from sr_experiments.rebuild import identify, open_checkpoint, rebuild
+from sr_experiments.opening import device_of, open_net
 
 _log = logging.getLogger(__name__)
 MOST_ON_CPU = 2.0**30  # bytes for a net at work there: larger tiles would save next to nothing
@@ -27,6 +25,8 @@ BLIND = 256  # pixels: the tiles of a net into which nobody sees
 
 class Restorer:
     """A net on its device, called on images of any size and of 1 or 3 channels (or of its own number).
+
+    One that takes a guide gets it behind the image, and cuts both into the same tiles.
 
     Tiles, their overlap and how many go through the net at once are chosen by the memory that is free, once
     for each number of channels, unless they are given.
@@ -44,6 +44,7 @@ class Restorer:
     Attributes:
         scale: How much larger images become.
         channels: Of the net; 1 is luma.
+        guide_channels: Of the guide that it takes beside an image; 0: it takes none.
         range: [low, high] of the measured values that the run's images stood for (`data.range`); None: none.
         notes: What a reader of the results has to know.
     """
@@ -77,6 +78,7 @@ class Restorer:
         self.device = device
         self.scale = net.scale
         self.channels = net.in_channels
+        self.guide_channels = net.guide_channels
         self.range: list[float] | None = None
         self.notes: list[str] = []
         self.bfloat16 = bfloat16
@@ -86,55 +88,61 @@ class Restorer:
         self._per_pixel: dict[int, float] = {}
         self._tiled: dict[int, Inference] = {}
 
-    def __call__(self, lq: Tensor) -> Tensor:
+    def __call__(self, lq: Tensor, guide: Tensor | None = None) -> Tensor:
         """Restore images.
 
         Args:
             lq: (B, C, H, W), floating point, white is 1, on any device; C as `takes` says.
+            guide: (B, G, sH, sW) likewise, G as `guide_channels` says; None for a net that takes none.
 
         Returns:
             (B, C, sH, sW) float32 on the net's device, not clamped.
 
         Raises:
-            ValueError: If the net does not take so many channels.
+            ValueError: If the net does not take so many channels, or no such guide.
             RuntimeError: If memory does not hold the smallest tile.
         """
-        net, image, inference = self._ready(lq)
+        net, image, beside, inference = self._ready(lq, guide)
         with self._working():
-            result = inference(net, image).float()
+            result = inference(net, image, beside).float()
         self._collect(inference)
         return result
 
-    def in_bands(self, lq: Tensor, place: Callable[[int, Tensor], None]) -> None:
+    def in_bands(
+        self, lq: Tensor, place: Callable[[int, Tensor], None], *, guide: Tensor | None = None
+    ) -> None:
         """Restore an image whose result need not be held in floats as a whole.
 
         Args:
             lq: As above.
             place: Gets a row's number and the rows of the result from there on, (B, C, rows, sW) float32,
                 from top to bottom. Where memory runs out in between it gets them again, from row 0.
+            guide: As above.
 
         Raises:
             ValueError: As above.
             RuntimeError: As above.
         """
-        net, image, inference = self._ready(lq)
+        net, image, beside, inference = self._ready(lq, guide)
         with self._working():
-            inference.in_bands(net, image, lambda top, rows: place(top, rows.float()))
+            inference.in_bands(net, image, lambda top, rows: place(top, rows.float()), guide=beside)
         self._collect(inference)
 
     def takes(self, channels: int) -> bool:
         """Whether images of so many channels can be restored."""
         return channels == self.channels or {channels, self.channels} == {1, 3}
 
-    def _ready(self, lq: Tensor) -> tuple[SRNet, Tensor, Inference]:
+    def _ready(self, lq: Tensor, guide: Tensor | None) -> tuple[SRNet, Tensor, Tensor | None, Inference]:
         channels = lq.shape[1]
+        beside = self._beside(lq, guide)
         if channels not in self._nets:
             self._nets[channels] = for_channels(self.net, channels).to(self.device).eval()
         net = self._nets[channels]
         image = lq.to(self.device, torch.float32)
         chosen = self._choose(net, image)
         if chosen.tile is None:
-            return net, image, Inference(self_ensemble=self.self_ensemble, tile_overlap=chosen.overlap or 32)
+            whole = Inference(self_ensemble=self.self_ensemble, tile_overlap=chosen.overlap or 32)
+            return net, image, beside, whole
         if channels not in self._tiled:
             self._tiled[channels] = Inference(
                 self_ensemble=self.self_ensemble,
@@ -150,11 +158,27 @@ class Restorer:
                 f", ramps of {chosen.blend}" if chosen.blend else "",
                 chosen.batch,
             )
-        return net, image, self._tiled[channels]
+        return net, image, beside, self._tiled[channels]
+
+    def _beside(self, lq: Tensor, guide: Tensor | None) -> Tensor | None:
+        """The guide on the device; of another size it is refused where it is folded."""
+        if guide is None and self.guide_channels:
+            raise ValueError(f"{self.name} takes a guide of {self.guide_channels} channels beside an image")
+        if guide is None:
+            return None
+        if not self.guide_channels:
+            raise ValueError(f"{self.name} takes no guide beside an image")
+        if guide.shape[:2] != (len(lq), self.guide_channels):
+            raise ValueError(
+                f"{self.name} takes as many guides as images, each of {self.guide_channels} channels: here "
+                f"{len(lq)}, not {guide.shape[0]} of {guide.shape[1]} channels"
+            )
+        return guide.to(self.device, torch.float32)
 
     def _choose(self, net: SRNet, image: Tensor) -> Plan:
         """Whole images where there is room; else the tiles that were chosen for the first that had none."""
         count, channels, height, width = image.shape
+        net = Folded(net) if net.guide_channels else net
         if self._tile == 0:
             return Plan(None, 32, 0, 1)
         if channels not in self._per_pixel:
@@ -243,12 +267,7 @@ def open_restorer(
         raise ValueError(
             f"precision={config.precision}: images are restored in float32 (auto, 32-true) or with bf16-mixed"
         )
-    net, name, span = _net_of(config, source, scale=scale)
-    if net.guide_channels:
-        raise ValueError(
-            f"{name} takes a guide beside each image, which nobody gives here; task=evaluate measures it on "
-            "data=guided, and one trained with guide_channels=0 restores without"
-        )
+    net, name, span = open_net(config, source, scale=scale)
     restorer = Restorer(
         net,
         name=name,
@@ -261,50 +280,3 @@ def open_restorer(
     )
     restorer.range = span
     return restorer
-
-
-def _net_of(
-    config: DictConfig, source: str | None, *, scale: int | None
-) -> tuple[SRNet, str, list[float] | None]:
-    """The net, its name, and the range of values that it was trained on."""
-    if source is not None and Path(source).suffix.lower() == ".onnx":
-        path = Path(source).expanduser()
-        if not path.is_file():
-            raise FileNotFoundError(f"checkpoint={source}: there is no such file")
-        net = OnnxNet(path)
-        if scale is not None and scale != net.scale:
-            raise ValueError(f"scale={scale}: {source} enlarges by {net.scale}")
-        return net, net.name, _range_of(config) or net.range
-    weights = identify(config, open_checkpoint(source)) if source is not None else None
-    saved = weights.known if weights is not None else None
-    wanted = scale or (saved.scale if saved is not None else config.scale)
-    # A plain file does not say how many channels it has.
-    channels = [saved.channels] if saved is not None else list(dict.fromkeys([config.channels, 3, 1]))
-    rebuilt, at = rebuild(config, weights, scale=wanted, channels=channels)
-    run = weights.config if weights is not None else None
-    span = (_range_of(config) or _range_of(saved)) if run is None else _range_of(run)
-    return rebuilt, str(at.name), span
-
-
-def _range_of(config: DictConfig | None) -> list[float] | None:
-    """What black and white stood for in a run, stand for in a file, or are said to stand for beside one."""
-    if config is None:
-        return None
-    span = OmegaConf.select(config, "data.range")
-    return None if span is None else [float(end) for end in span]
-
-
-def device_of(config: DictConfig) -> torch.device:
-    """The one device that ``trainer=`` names; ``auto``: a GPU where there is one.
-
-    Raises:
-        ValueError: If it is not there, or several are asked for.
-    """
-    refuse_absent_devices(config)
-    number = one_of(config.trainer.devices)
-    kind = config.trainer.accelerator
-    if kind == "cpu":
-        return torch.device("cpu")
-    if torch.cuda.is_available():
-        return torch.device("cuda", number[0] if isinstance(number, list) else 0)
-    return torch.device("mps") if torch.backends.mps.is_available() else torch.device("cpu")

@@ -143,6 +143,42 @@ def test_a_grey_net_on_colour_restores_luma_and_leaves_grey_grey() -> None:
     torch.testing.assert_close(restorer(colour)(image(1)), restorer(grey)(image(1)), rtol=0, atol=1e-6)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("plus", [False, True])
+def test_a_guide_goes_into_the_tiles_of_its_image(plus: bool) -> None:
+    """Chosen by memory, as for any net: this one looks 10 pixels far."""
+    torch.manual_seed(0)
+    net = build_net("guided", scale=2, channels=1, guide_channels=3, features=4).eval()
+    lq, guide = image(1, 90, 111), image(3, 180, 222)
+    sizes: list[tuple[int, ...]] = []
+    net.register_forward_hook(lambda module, inputs, output: sizes.append(tuple(inputs[0].shape)))
+    whole = restorer(net, budget=1e12, self_ensemble=plus)(lq, guide)
+    assert (1, 1, 90, 111) in sizes
+    if not plus:
+        assert torch.equal(whole, net(lq, guide))
+    sizes.clear()
+    small = restorer(net, budget=1e6, self_ensemble=plus)
+    tiled = small(lq, guide)
+    assert max(max(size[-2:]) for size in sizes[8:]) < 111, "tiles"
+    torch.testing.assert_close(tiled, whole, rtol=0, atol=5e-5)
+    bands: list[Tensor] = []
+    small.in_bands(lq, lambda top, rows: bands.append(rows), guide=guide)
+    assert len(bands) > 1
+    assert torch.equal(torch.cat(bands, dim=-2), tiled)
+
+
+def test_guides_that_a_net_does_not_take() -> None:
+    guided, plain = build_net("guided", scale=2, guide_channels=3, features=4), build_net("bicubic", scale=2)
+    with pytest.raises(ValueError, match="net takes a guide of 3 channels beside an image"):
+        restorer(guided)(image())
+    with pytest.raises(ValueError, match="net takes no guide beside an image"):
+        restorer(plain)(image(), image())
+    with pytest.raises(ValueError, match="each of 3 channels: here 1, not 1 of 1 channels"):
+        restorer(guided)(image(), image(1, 42, 68))
+    with pytest.raises(ValueError, match=r"a guide of 42x67 .* does not fit an image of 21x34 at scale=2"):
+        restorer(guided)(image(), image(3, 42, 67))
+
+
 @pytest.mark.parametrize("batch", ["b", 1])
 @pytest.mark.parametrize("facts", [{}, {"scale": "2", "model": "mine"}])
 def test_an_onnx_file_is_a_net(folder: Path, tmp_path: Path, batch: Any, facts: dict[str, str]) -> None:

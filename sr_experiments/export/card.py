@@ -45,13 +45,20 @@ class Card:
             f"tags: {json.dumps(tags)}",
             "---",
         ]
-        what = f"{int(facts['channels'])} channel{'' if facts['channels'] == '1' else 's'}"
+        what = _channels(facts["channels"])
+        guide = (
+            " Beside each image it takes a guide, the same scene by another sensor, pixel on pixel of the "
+            f"result: (B, G, {facts['scale']}H, {facts['scale']}W) with {_channels(facts['guide_channels'])}"
+            ", 0 is black, 1 is white."
+            if "guide_channels" in facts
+            else ""
+        )
         parts = [
             "\n".join(head),
             f"# {facts['model']} x{facts['scale']}",
             f"Enlarges images by {facts['scale']}: (B, C, H, W) with {what}, {facts['range']}, to "
-            f"(B, C, {facts['scale']}H, {facts['scale']}W), not clamped. {self.parameters:,} parameters; "
-            f"weights: {facts['weights']}; {facts['dtype']}.",
+            f"(B, C, {facts['scale']}H, {facts['scale']}W), not clamped.{guide} "
+            f"{self.parameters:,} parameters; weights: {facts['weights']}; {facts['dtype']}.",
             self._files(),
             self._figures(),
             self._training(),
@@ -73,6 +80,7 @@ class Card:
             )
             + (f", at least {facts['minimum']}" if facts["minimum"] != "1" else "")
             + ("; pad at the bottom and right and cut the result." if facts["multiple_of"] != "1" else ".")
+            + (" Their inputs are `lq` and `guide`." if "guide_channels" in facts else "")
         )
         table = [
             "## Files",
@@ -149,6 +157,10 @@ class Card:
             )
         notes.append("what it adds is plausible and need not be true: no evidence, and no one's identity")
         return "\n".join(["## Limits", "", *[f"- {note}" for note in notes]])
+
+
+def _channels(count: str) -> str:
+    return f"{int(count)} channel{'' if count == '1' else 's'}"
 
 
 def run_beside(weights: Path) -> dict[str, Any]:

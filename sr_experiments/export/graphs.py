@@ -1,8 +1,8 @@
 """A net as a graph: an ONNX file, or a program of torch.export; each read back and held against the net.
 
-Batch, height and width are free. A graph does not pad: what is not a multiple of `multiple_of` or smaller
-than `minimum`, both in the metadata, is padded outside (as `imaging/pad.py` does), because a pad inside would
-tie the graph to the size it was traced with.
+Batch, height and width are free; a guide, where the net takes one, is `scale` times as large. A graph does
+not pad: what is not a multiple of `multiple_of` or smaller than `minimum`, both in the metadata, is padded
+outside (as `imaging/pad.py` does), because a pad inside would tie the graph to the size it was traced with.
 """
 
 import contextlib
@@ -22,6 +22,7 @@ from torch import Tensor
 from sr_experiments.export.trial import ALLOWED, example, largest_difference
 from sr_experiments.nets.base import SRNet
 
+INPUTS = ["lq", "guide"]  # what a graph's inputs are called; the second where the net takes a guide
 _OPSET = 18
 
 
@@ -62,7 +63,7 @@ def write_onnx(path: Path, net: SRNet, facts: Mapping[str, str], *, exact: SRNet
     kind = next(
         (tensor.dtype for tensor in net.state_dict().values() if tensor.is_floating_point()), torch.float32
     )
-    trace_onnx(path, net, example(net).to(kind))
+    trace_onnx(path, net, *(one.to(kind) for one in example(net)))
     model = onnx.load(str(path))
     onnx.helper.set_model_props(model, dict(facts))
     onnx.save(model, str(path))
@@ -72,38 +73,41 @@ def write_onnx(path: Path, net: SRNet, facts: Mapping[str, str], *, exact: SRNet
     with _told("onnx"):
         session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
-        def run(image: Tensor) -> Tensor:
-            (result,) = session.run(None, {"lq": image.to(kind).numpy()})
+        def run(*images: Tensor) -> Tensor:
+            given = {name: one.to(kind).numpy() for name, one in zip(INPUTS, images, strict=False)}
+            (result,) = session.run(None, given)
             return torch.from_numpy(np.asarray(result))
 
         worst = largest_difference(exact, run)
     return _judged(worst, kind, "onnx")
 
 
-def trace_onnx(path: Path, net: SRNet, image: Tensor) -> None:
+def trace_onnx(path: Path, net: SRNet, *images: Tensor) -> None:
     """Write what a net does to an image as an ONNX file, in which batch, height and width are free.
 
     Args:
         path: The file.
-        net: On the image's device.
-        image: (B, C, H, W).
+        net: On the images' device.
+        images: (B, C, H, W), and for a net that takes one the guide (B, G, sH, sW).
 
     Raises:
         ValueError: if the net can not be converted.
     """
     needed("onnx")
-    free = {0: "batch", 2: "height", 3: "width"}
+    names = INPUTS[: len(images)]
+    free = {"lq": {0: "batch", 2: "height", 3: "width"}, "sr": {0: "batch", 2: "sr_height", 3: "sr_width"}}
+    free |= {name: {0: "batch", 2: f"{name}_height", 3: f"{name}_width"} for name in names[1:]}
     with quiet():
         try:
             torch.onnx.export(
                 net,
-                (image,),
+                images,
                 str(path),
                 dynamo=False,
                 opset_version=_OPSET,
-                input_names=["lq"],
+                input_names=names,
                 output_names=["sr"],
-                dynamic_axes={"lq": free, "sr": {0: "batch", 2: "sr_height", 3: "sr_width"}},
+                dynamic_axes=free,
             )
         except Exception as error:  # whatever an exporter raises for what it has not
             raise ValueError(f"format=onnx: the net has no ONNX graph: {_first_line(error)}") from error
@@ -127,16 +131,11 @@ def write_program(path: Path, net: SRNet, facts: Mapping[str, str], *, exact: SR
     kind = next(
         (tensor.dtype for tensor in net.state_dict().values() if tensor.is_floating_point()), torch.float32
     )
-    step = net.multiple_of
-    least = max(2, -(-net.minimum // step))
-    height, width = (torch.export.Dim(name, min=least, max=16384 // step) for name in ("height", "width"))
-    sizes = {0: torch.export.Dim("batch"), 2: step * height, 3: step * width}
-    if step == 1:
-        sizes |= {2: height, 3: width}
+    given = tuple(one.to(kind) for one in example(net))
     with quiet():
         try:
             with torch.no_grad():
-                program = torch.export.export(net, (example(net).to(kind),), dynamic_shapes=(sizes,))
+                program = torch.export.export(net, given, dynamic_shapes=_free_sizes(net)[: len(given)])
             torch.export.save(program, str(path), extra_files={"metadata.json": json.dumps(dict(facts))})
         except Exception as error:  # whatever it raises for code that depends on the size
             raise ValueError(
@@ -144,8 +143,21 @@ def write_program(path: Path, net: SRNet, facts: Mapping[str, str], *, exact: SR
             ) from error
         with _told("torch_export"):
             again = torch.export.load(str(path)).module()
-            worst = largest_difference(exact, lambda image: again(image.to(kind)))
+            worst = largest_difference(exact, lambda *images: again(*(one.to(kind) for one in images)))
     return _judged(worst, kind, "torch_export")
+
+
+def _free_sizes(net: SRNet) -> tuple[dict[int, Any], ...]:
+    """Of an image and of its guide: torch.export's words for the axes that are free."""
+    step = net.multiple_of
+    least = max(2, -(-net.minimum // step))
+    batch = torch.export.Dim("batch")
+    height, width = (torch.export.Dim(name, min=least, max=16384 // step) for name in ("height", "width"))
+    return tuple(
+        # Once as many is the axis itself to torch.
+        {0: batch, 2: height if times == 1 else times * height, 3: width if times == 1 else times * width}
+        for times in (step, net.scale * step)
+    )
 
 
 def _judged(worst: float, kind: torch.dtype, name: str) -> float:

@@ -13,29 +13,36 @@ DType = Literal["float32", "float16", "bfloat16"]
 ALLOWED = 1e-4  # of white, in float32
 
 
-def example(net: SRNet) -> Tensor:
-    """The image that a graph is traced with."""
-    return _image(net, batch=2, more=(2, 4))
+def example(net: SRNet) -> tuple[Tensor, ...]:
+    """What a graph is traced with: an image, and its guide where the net takes one."""
+    return _images(net, batch=2, more=(2, 4))
 
 
-def trials(net: SRNet) -> list[Tensor]:
-    """Images of three other sizes, each of another number: noise, and in each a black and a white part."""
-    images = [_image(net, batch=batch, more=more) for batch, more in ((1, (5, 3)), (3, (3, 6)), (4, (7, 5)))]
-    for image in images:
+def trials(net: SRNet) -> list[tuple[Tensor, ...]]:
+    """Images of three other sizes, each of another number: noise, and in each a black and a white part.
+
+    Each with its guide, where the net takes one.
+    """
+    given = [_images(net, batch=batch, more=more) for batch, more in ((1, (5, 3)), (3, (3, 6)), (4, (7, 5)))]
+    for image in (one for images in given for one in images):
         image[0, :, : image.shape[2] // 3] = 0.0
         image[-1, :, -(image.shape[2] // 3) :] = 1.0
-    return images
+    return given
 
 
-def _image(net: SRNet, *, batch: int, more: tuple[int, int]) -> Tensor:
+def _images(net: SRNet, *, batch: int, more: tuple[int, int]) -> tuple[Tensor, ...]:
     """A side is at least twice what the net is particular about: some graphs know none smaller."""
     step = net.multiple_of
     least = -(-max(net.minimum, 2 * step, 4) // step) * step
-    shape = (batch, net.in_channels, least + more[0] * step, least + more[1] * step)
-    return torch.rand(shape, generator=torch.Generator().manual_seed(batch))
+    height, width = (least + sides * step for sides in more)
+    shapes = [(batch, net.in_channels, height, width)]
+    if net.guide_channels:
+        shapes.append((batch, net.guide_channels, net.scale * height, net.scale * width))
+    generator = torch.Generator().manual_seed(batch)
+    return tuple(torch.rand(shape, generator=generator) for shape in shapes)
 
 
-def largest_difference(net: SRNet, other: Callable[[Tensor], Tensor]) -> float:
+def largest_difference(net: SRNet, other: Callable[..., Tensor]) -> float:
     """The largest difference of two nets' results over `trials`; NaN if one is not finite.
 
     Raises:
@@ -43,12 +50,11 @@ def largest_difference(net: SRNet, other: Callable[[Tensor], Tensor]) -> float:
     """
     worst = 0.0
     with torch.no_grad():
-        for image in trials(net):
-            wanted, found = net(image.clone()).float(), other(image.clone()).float()
+        for images in trials(net):
+            wanted, found = (run(*(one.clone() for one in images)).float() for run in (net, other))
             if wanted.shape != found.shape:
-                raise ValueError(
-                    f"it makes {tuple(found.shape)} of {tuple(image.shape)}, not {tuple(wanted.shape)}"
-                )
+                given = " and ".join(str(tuple(one.shape)) for one in images)
+                raise ValueError(f"it makes {tuple(found.shape)} of {given}, not {tuple(wanted.shape)}")
             if not torch.isfinite(found).all():
                 return float("nan")
             worst = max(worst, (wanted - found).abs().max().item())
@@ -66,7 +72,7 @@ def converted(net: SRNet, dtype: DType) -> tuple[SRNet, float]:
     kind = getattr(torch, dtype)
     half = copy.deepcopy(net).to(kind)
     try:
-        worst = largest_difference(net, lambda image: half(image.to(kind)))
+        worst = largest_difference(net, lambda *images: half(*(one.to(kind) for one in images)))
     except RuntimeError as error:  # an operation that torch has not for it
         raise ValueError(
             f"dtype={dtype}: the net does not run in it: {str(error).splitlines()[0]}"

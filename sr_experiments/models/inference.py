@@ -73,7 +73,7 @@ class Inference(nn.Module):
         Raises:
             RuntimeError: If memory does not hold the smallest tile either.
         """
-        image = lq if guide is None else fold(lq, guide, scale=net.scale)
+        image = _one(net, lq, guide)
 
         def restored(tile: int | None) -> Tensor:
             whole = self._function(net, guided=guide is not None)
@@ -81,23 +81,27 @@ class Inference(nn.Module):
 
         return self._as_memory_allows(restored, lq, smallest=self._smallest(net))
 
-    def in_bands(self, net: SRNet, lq: Tensor, place: Callable[[int, Tensor], None]) -> None:
+    def in_bands(
+        self, net: SRNet, lq: Tensor, place: Callable[[int, Tensor], None], *, guide: Tensor | None = None
+    ) -> None:
         """Restore an image whose result need not be held in floats as a whole.
 
         Args:
             net: The net.
             lq: (B, C, H, W).
+            guide: (B, G, sH, sW), for a net that takes one.
             place: Gets the first row and the rows (B, C, rows, sW) of the result from there on, from top to
                 bottom. Where memory runs out in between it gets them again, from row 0.
 
         Raises:
             RuntimeError: If memory does not hold the smallest tile either.
         """
+        image = _one(net, lq, guide)
 
         def restored(tile: int | None) -> None:
-            whole = self._function(net)
+            whole = self._function(net, guided=guide is not None)
             top = 0
-            for band in [whole(lq)] if tile is None else run_bands(whole, lq, **self._tiles(net, tile)):
+            for band in [whole(image)] if tile is None else run_bands(whole, image, **self._tiles(net, tile)):
                 place(top, band)
                 top += band.shape[-2]
 
@@ -172,6 +176,11 @@ class Inference(nn.Module):
         )
         self.notes[:] = [sentence]
         _log.warning("%s; tile=%s begins with them", sentence, tile)
+
+
+def _one(net: SRNet, lq: Tensor, guide: Tensor | None) -> Tensor:
+    """What is cut into tiles: the image, with its guide folded into it where there is one."""
+    return lq if guide is None else fold(lq, guide, scale=net.scale)
 
 
 def _halved(image: Tensor, tile: int | None, *, smallest: int) -> int | None:

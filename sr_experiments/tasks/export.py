@@ -65,7 +65,6 @@ def export(
     with RunRecord(run_dir / "run.json", task="export", source=told) as record:
         opened = _opened(config, sources, which=weights)
         net, at = _net(config, opened, sources, alpha=alpha, scale=scale)
-        _refuse_guided(net, formats, dtype)
         stem = f"{at.name}-x{at.scale}"
         places, card = places_of(formats, output, folder=run_dir, stem=stem, overwrite=overwrite)
         kind = opened[0].kind
@@ -97,13 +96,6 @@ def _refuse_absent(formats: Sequence[Format], dtype: DType) -> None:
         raise ValueError("format=onnx dtype=bfloat16: onnxruntime has no convolution for it on CPUs; float16")
     for package in ("onnx", "onnxruntime"):
         needed(package)
-
-
-def _refuse_guided(net: SRNet, formats: Sequence[Format], dtype: DType) -> None:
-    if net.guide_channels and (dtype != "float32" or {"onnx", "torch_export"} & set(formats)):
-        raise ValueError(
-            "a guided net takes two images: it is written as weights in float32 (safetensors, pth)"
-        )
 
 
 def _opened(config: DictConfig, sources: Sequence[str], *, which: Which | None) -> list[Checkpoint]:
@@ -188,14 +180,17 @@ def _said(name: Format, difference: float | None, *, dtype: str, rounding: float
 def _use(at: DictConfig, places: Mapping[Format, Path]) -> str:
     """The command that uses what was written."""
     path = str(next(iter(places.values())))
-    if "safetensors" in places:  # it says which net it is
-        words = ["task=evaluate", words_for(at, checkpoint=path)[0]]
-    elif "pth" in places:
-        words = ["task=evaluate", *words_for(at, checkpoint=path)]
-    elif "onnx" in places:
-        words = ["task=upscale", words_for(at, checkpoint=path)[0], "input=PHOTOS", "output=FOLDER"]
-    else:
+    if set(places) == {"torch_export"}:
         return f"python -c \"import torch; net = torch.export.load('{path}').module()\""
+    words = words_for(at, checkpoint=path)
+    if "safetensors" in places or "pth" not in places:
+        words = words[:1]  # the file says which net it is
+    if at.get("guide_channels"):  # and few data sets have guides
+        words = ["task=upscale", *words, "input=IMAGES", "guide=GUIDES", "output=FOLDER"]
+    elif {"safetensors", "pth"} & set(places):
+        words = ["task=evaluate", *words]
+    else:
+        words = ["task=upscale", *words, "input=PHOTOS", "output=FOLDER"]
     return shlex.join(["python", "-m", "sr_experiments", *words])
 
 
@@ -301,4 +296,6 @@ def _facts(
         "source": source,
     }
     values = {} if span is None else {"data_range": json.dumps(list(span))}
+    if net.guide_channels:
+        values["guide_channels"] = str(net.guide_channels)
     return {**facts, **values, **({} if licence is None else {"licence": licence})}

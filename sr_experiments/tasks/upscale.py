@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from sr_experiments.restorer import Restorer, open_restorer
 from sr_experiments.tasks.record import RunRecord
 from sr_experiments.upscale.compare import NAME as COMPARISON
 from sr_experiments.upscale.compare import Gallery
+from sr_experiments.upscale.guides import Guides, guides_for, read_guide
 from sr_experiments.upscale.inputs import Inputs, find_inputs
 from sr_experiments.upscale.journal import Journal
 from sr_experiments.upscale.measured import Measuring, looks_measured, pixels_of
@@ -59,6 +61,7 @@ def upscale(
     run_dir: Path,
     *,
     input: str | None = None,
+    guide: str | None = None,
     output: str | None = None,
     checkpoint: str | None = None,
     scale: int | None = None,
@@ -81,6 +84,7 @@ def upscale(
         config: As composed; its net is that of plain weight files, ``trainer`` names the device.
         run_dir: The run's folder.
         input: A file, a folder, or a glob.
+        guide: For a net that takes one: a file, or a folder with the input's tree and names.
         output: A folder, in which the input's tree is kept.
         checkpoint: A run's folder, a checkpoint, a plain weight file, an ONNX file; None for a net without
             weights.
@@ -104,16 +108,15 @@ def upscale(
     """
     _check(name, format, quality)
     measuring = Measuring(range, axis)
-    inputs, folder = _files(input, output)
-    with RunRecord(
-        run_dir / "run.json", task="upscale", input=input, output=output, source=checkpoint
-    ) as record:
+    inputs, folder = _files(input, output, guide)
+    given: dict[str, Any] = {"input": input, "guide": guide, "output": output, "source": checkpoint}
+    with RunRecord(run_dir / "run.json", task="upscale", **given) as record:
         tiles = {"tile": tile, "tile_overlap": tile_overlap}
         restorer = open_restorer(config, checkpoint, scale=scale, self_ensemble=self_ensemble, **tiles)
+        guides = guides_for(restorer, guide, count=len(inputs.files), output=folder)
         record.update(**_facts(restorer))
         videos = Videos(restorer, Encoding(**(video or {})))
         jobs = _jobs(inputs, name=name, kind=format, videos=videos)
-        folder.mkdir(parents=True, exist_ok=True)
         settings = _settings(restorer, checkpoint)
         of_images = {"format": format, "quality": quality, "alpha": alpha, **measuring.settings()}
         worker = _Worker(
@@ -122,14 +125,13 @@ def upscale(
             Journal(folder, settings=settings | of_images),
             (videos, Journal(folder, settings=settings | videos.settings())),
             measuring=measuring,
+            guides=guides,
             quality=quality,
             alpha=alpha,
             options=(overwrite, compare),
         )
         outcome = _work(jobs, worker, run_dir / "files.csv")
-        for note in restorer.notes:
-            record.note(note)
-        record.update(images=dict(Counter(status for status, _ in outcome.values())))
+        _note(record, restorer, outcome)
         tell(outcome, restorer, folder, inputs, run_dir)
 
 
@@ -139,19 +141,26 @@ def _check(name: str, kind: str, quality: int) -> None:
         raise ValueError(f"quality={quality}: must be from 1 to 100")
 
 
-def _files(given: str | None, output: str | None) -> tuple[Inputs, Path]:
+def _files(given: str | None, output: str | None, guide: str | None) -> tuple[Inputs, Path]:
     """What is read, and the folder to which is written."""
     if given is None or output is None:
         raise ValueError("task=upscale needs input=PHOTO_OR_FOLDER and output=FOLDER")
     folder = Path(output).expanduser()
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"output={output} is a file; give a folder")
-    return find_inputs(given, output=folder), folder
+    aside = Path(guide).expanduser() if guide is not None else None
+    return find_inputs(given, output=folder, guide=aside), folder
 
 
 def _facts(restorer: Restorer) -> dict[str, Any]:
     facts = {"model": restorer.name, "scale": restorer.scale, "channels": restorer.channels}
     return {**facts, "parameters": count_parameters(restorer.net), "device": str(restorer.device)}
+
+
+def _note(record: RunRecord, restorer: Restorer, outcome: dict[Path, tuple[str, str]]) -> None:
+    for note in restorer.notes:
+        record.note(note)
+    record.update(images=dict(Counter(status for status, _ in outcome.values())))
 
 
 def _settings(restorer: Restorer, checkpoint: str | None) -> dict[str, Any]:
@@ -215,13 +224,14 @@ class _Worker:
         videos: tuple[Videos, Journal],
         *,
         measuring: Measuring,
+        guides: Guides | None,
         quality: int,
         alpha: Alpha,
         options: tuple[bool, bool],
     ) -> None:
         self.folder, self.restorer, self.journal = folder, restorer, journal
         self.videos, self.journal_of_videos = videos
-        self.measuring = measuring
+        self.measuring, self.guides = measuring, guides
         self.quality, self.alpha = quality, alpha
         self.overwrite, compares = options
         self.gallery = Gallery() if compares else None
@@ -231,13 +241,14 @@ class _Worker:
         target = self.folder / job.place
         journal = self.journal_of_videos if is_video(job.source) else self.journal
         try:
+            guide = self._guide(job)
             if target.exists() and not self.overwrite:
-                if journal.is_done(job.source, job.place):
+                if journal.is_done(job.source, job.place, guide):
                     return "skipped", ""
                 why = journal.was_otherwise(job.place)
                 raise FileExistsError(f"{target} is there already and {why}; overwrite=true replaces it")
-            said = self._restored(job, target, bar)
-            journal.add(job.source, job.place)
+            said = self._restored(job, target, guide, bar)
+            journal.add(job.source, job.place, guide)
         except Exception as error:
             if isinstance(error, OSError) and error.errno in _HOPELESS:
                 raise
@@ -248,19 +259,30 @@ class _Worker:
             return "failed", told
         return "done", said
 
-    def _restored(self, job: _Job, target: Path, bar: Pixels) -> str:
+    def _guide(self, job: _Job) -> Path | None:
+        if self.guides is None:
+            return None
+        if is_video(job.source):
+            raise ValueError(f"a video is restored without a guide, and {self.restorer.name} takes one")
+        return self.guides.find(job.relative)
+
+    def _restored(self, job: _Job, target: Path, guide: Path | None, bar: Pixels) -> str:
         """Write the result of an image; what there is to say about it."""
         shown = str(job.relative)
 
         def advance(share: float) -> None:
             bar.at(shown, share * job.pixels)
 
+        beside = None
+        if guide is not None:
+            beside = partial(read_guide, guide, source=job.source, restorer=self.restorer)
         if is_video(job.source):
             return "; ".join(self.videos.enlarge(job.source, target, advance=advance))
         if job.measured:
-            return self.measuring.enlarge(job.source, target, self.restorer, advance=advance)
+            return self.measuring.enlarge(job.source, target, self.restorer, guide=beside, advance=advance)
         picture = read_picture(job.source)
-        larger = enlarge(picture, self.restorer, alpha=self.alpha, advance=advance)
+        tensor = None if beside is None else beside(picture.pixels.shape[:2])
+        larger = enlarge(picture, self.restorer, alpha=self.alpha, guide=tensor, advance=advance)
         lost = write_picture(target, larger, quality=self.quality)
         if self.gallery is not None:
             self.gallery.add(shown, picture, larger, scale=self.restorer.scale)
@@ -270,6 +292,7 @@ class _Worker:
 def _work(jobs: list[_Job], worker: _Worker, table: Path) -> dict[Path, tuple[str, str]]:
     """All images; each is a row of the table as soon as it is done."""
     outcome: dict[Path, tuple[str, str]] = {}
+    worker.folder.mkdir(parents=True, exist_ok=True)
     with rows(table) as write, Pixels(images=len(jobs), pixels=sum(job.pixels for job in jobs)) as bar:
         for job in jobs:
             started = time.monotonic()

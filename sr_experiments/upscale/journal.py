@@ -33,12 +33,13 @@ class Journal:
                 except (ValueError, TypeError, KeyError):
                     continue
 
-    def is_done(self, source: Path, place: Path) -> bool:
+    def is_done(self, source: Path, place: Path, guide: Path | None = None) -> bool:
         """Whether the result was made of this very file in this very way, and is still as it was written.
 
         Args:
             source: The input.
             place: Of the result below the folder.
+            guide: The input's, where it has one.
         """
         entry = self._known.get(place.as_posix())
         result = self.path.parent / place
@@ -48,6 +49,7 @@ class Journal:
             and result.is_file()
             and entry.get("settings") == self.settings
             and entry.get("input") == _facts(source)
+            and entry.get("guide") == _facts_of_guide(guide)
             and entry.get("bytes") == result.stat().st_size
         )
 
@@ -61,9 +63,11 @@ class Journal:
         if different:
             key = different[0]
             return f"was made with {key}={there.get(key)}, and this is {key}={self.settings[key]}"
+        if entry.get("guide") is not None:
+            return "is not what was made of this input and its guide: one of the three has changed since"
         return "is not what was made of this input: one of the two has changed since"
 
-    def add(self, source: Path, place: Path) -> None:
+    def add(self, source: Path, place: Path, guide: Path | None = None) -> None:
         """The result has its name now."""
         entry: dict[str, Any] = {
             "output": place.as_posix(),
@@ -71,6 +75,8 @@ class Journal:
             "input": _facts(source),
             "settings": self.settings,
         }
+        if guide is not None:
+            entry["guide"] = _facts(guide)
         self._known[entry["output"]] = entry
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")
@@ -79,3 +85,7 @@ class Journal:
 def _facts(source: Path) -> dict[str, Any]:
     status = source.stat()
     return {"path": str(source.resolve()), "bytes": status.st_size, "changed": status.st_mtime_ns}
+
+
+def _facts_of_guide(guide: Path | None) -> dict[str, Any] | None:
+    return _facts(guide) if guide is not None and guide.is_file() else None

@@ -65,6 +65,7 @@ class Measuring:
         target: Path,
         restorer: Restorer,
         *,
+        guide: Callable[[tuple[int, int]], Tensor] | None = None,
         advance: Callable[[float], None] = lambda share: None,
     ) -> str:
         """Restore a file.
@@ -73,6 +74,7 @@ class Measuring:
             source: The file.
             target: Of the same suffix.
             restorer: The net.
+            guide: For a net that takes one: the guide of an input of a height and width.
             advance: Told which share is done.
 
         Returns:
@@ -89,6 +91,9 @@ class Measuring:
             restorer.notes.append(_OWN)
         span = file.chosen_span(None if given is None else Span.of(given, option="range"))
         height, width, bands = file.shape
+        if guide is not None and file.planes > 1:
+            raise ValueError(f"{source} has {file.planes} slices, and a guide is one image")
+        beside = None if guide is None else guide((height, width))
         values = restorer.scale**2 * height * width * bands
         if (needed := values * (_OF_PLANE + _OF_FILE * file.planes)) > (free := free_bytes()):
             raise ValueError(
@@ -99,7 +104,7 @@ class Measuring:
 
         def restore(lq: Tensor) -> Tensor:
             nonlocal done
-            sr = restorer(lq)
+            sr = restorer(lq, beside)
             done += 1
             advance(done / file.planes)
             return sr

@@ -32,6 +32,14 @@ def check_names(name: str, kind: str) -> None:
         raise ValueError(f"name={name}: it names a file; the folder is output=FOLDER")
 
 
+def parts_of(relative: Path) -> tuple[str, str]:
+    """The stem and the suffix of a file's name; ``.nii.gz`` is one."""
+    own = relative.suffix
+    if relative.name.lower().endswith(".nii.gz"):
+        own = relative.name[-len(".nii.gz") :]
+    return relative.name.removesuffix(own), own
+
+
 def place_of(
     relative: Path, *, name: str, kind: str, scale: int, model: str, suffix: str | None = None
 ) -> Path:
@@ -45,12 +53,9 @@ def place_of(
         model: The net's name.
         suffix: Of the result; None: by the format.
     """
-    own = relative.suffix
-    if relative.name.lower().endswith(".nii.gz"):
-        own = relative.name[-len(".nii.gz") :]
+    stem, own = parts_of(relative)
     if suffix is None:
         suffix = own if kind == SAME else SUFFIXES[kind]
-    stem = relative.name.removesuffix(own)
     facts = {"stem": stem, "suffix": own[1:], "scale": scale, "model": model}
     return relative.with_name(name.format(**facts) + suffix)
 

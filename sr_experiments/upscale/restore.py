@@ -27,6 +27,7 @@ def enlarge(
     restorer: Restorer,
     *,
     alpha: Alpha = "bicubic",
+    guide: Tensor | None = None,
     advance: Callable[[float], None] = lambda share: None,
 ) -> Picture:
     """Restore a picture.
@@ -36,6 +37,7 @@ def enlarge(
         restorer: The net.
         alpha: By what alpha is enlarged: bicubic, which keeps flat parts as they are, or the net, to which it
             is a grey image.
+        guide: (1, G, sH, sW), for a net that takes one.
         advance: Told which share of the picture is done.
 
     Raises:
@@ -43,17 +45,17 @@ def enlarge(
             what are no numbers.
     """
     height, width = picture.pixels.shape[:2]
-    size = restorer.scale**2 * picture.pixels.nbytes
-    if _COPIES * size > (free := free_bytes()):
+    size = _COPIES * restorer.scale**2 * picture.pixels.nbytes + (0 if guide is None else guide.nbytes)
+    if size > (free := free_bytes()):
         raise ValueError(
             f"the result of {restorer.scale * height}x{restorer.scale * width} (height x width) takes "
-            f"{readable(_COPIES * size)} of memory, and {readable(free)} are free"
+            f"{readable(size)} of memory, and {readable(free)} are free"
         )
     if picture.alpha is None:
-        return replace(picture, pixels=_enlarged(picture.pixels, restorer, advance))
-    pixels = _enlarged(_spread(picture.pixels, picture.alpha), restorer, advance)
+        return replace(picture, pixels=_enlarged(picture.pixels, restorer, guide, advance))
+    pixels = _enlarged(_spread(picture.pixels, picture.alpha), restorer, guide, advance)
     if alpha == "net":
-        return replace(picture, pixels=pixels, alpha=_enlarged(picture.alpha, restorer))
+        return replace(picture, pixels=pixels, alpha=_enlarged(picture.alpha, restorer, guide))
     small = to_tensor(picture.alpha)
     large = imresize(small, scale=restorer.scale)
     return replace(picture, pixels=pixels, alpha=_levels(large, like=picture.alpha))
@@ -77,7 +79,10 @@ def _spread(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def _enlarged(
-    samples: np.ndarray, restorer: Restorer, advance: Callable[[float], None] = lambda share: None
+    samples: np.ndarray,
+    restorer: Restorer,
+    guide: Tensor | None,
+    advance: Callable[[float], None] = lambda share: None,
 ) -> np.ndarray:
     """(H, W, C) to (sH, sW, C) in the same dtype. The result is held in integers only, row by row."""
     height, width, bands = samples.shape
@@ -90,7 +95,7 @@ def _enlarged(
             result[top + first : top + first + part.shape[-2]] = _levels(part, like=samples)
         advance((top + rows.shape[-2]) / len(result))
 
-    restorer.in_bands(to_tensor(samples)[None], place)
+    restorer.in_bands(to_tensor(samples)[None], place, guide=guide)
     return result
 
 

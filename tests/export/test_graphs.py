@@ -27,26 +27,34 @@ FACTS = {"scale": "2", "channels": "3", "multiple_of": "1", "minimum": "1", "mod
 
 
 def toy(name: str) -> SRNet:
+    """A net of conf/net, small; "guided by" is the one that takes a second image."""
     torch.manual_seed(0)
-    return build_net(name, scale=2, toy=True).eval()
+    more = {"guide_channels": 3} if name == "guided by" else {}
+    return build_net(name.removesuffix(" by"), scale=2, toy=True, **more).eval()
 
 
-def image(net: SRNet) -> Tensor:
-    """Of a size that neither the export nor its own trial has seen."""
+def images(net: SRNet) -> tuple[Tensor, ...]:
+    """Of a size that neither the export nor its own trial has seen; and a guide."""
     step = net.multiple_of
     side = -(-max(net.minimum, 4) // step) * step
     shape = (2, 3, side + 11 * step, side + step)
-    seen = [tuple(one.shape) for one in [example(net), *trials(net)]]
+    seen = [tuple(one[0].shape) for one in [example(net), *trials(net)]]
     assert shape not in seen
-    assert not {shape[2], shape[3]} & {example(net).shape[2], example(net).shape[3]}
-    return torch.rand(shape, generator=torch.Generator().manual_seed(9))
+    assert not {shape[2], shape[3]} & {*example(net)[0].shape[2:]}
+    generator = torch.Generator().manual_seed(9)
+    lq = torch.rand(shape, generator=generator)
+    if not net.guide_channels:
+        return (lq,)
+    large = (2, net.guide_channels, net.scale * shape[2], net.scale * shape[3])
+    return lq, torch.rand(large, generator=generator)
 
 
-def run_by_onnxruntime(path: Path, lq: Tensor) -> Tensor:
+def run_by_onnxruntime(path: Path, *given: Tensor) -> Tensor:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    (found,) = session.run(None, {session.get_inputs()[0].name: lq.numpy()})
+    names = [one.name for one in session.get_inputs()]
+    (found,) = session.run(None, {name: one.numpy() for name, one in zip(names, given, strict=True)})
     return torch.from_numpy(np.asarray(found))
 
 
@@ -57,20 +65,21 @@ def check_onnx(name: str, path: Path) -> None:
             write_onnx(path, net, FACTS, exact=net)
         return
     assert write_onnx(path, net, FACTS, exact=net) <= 1e-4
-    lq = image(net)
+    given = images(net)
     with torch.no_grad():
-        torch.testing.assert_close(run_by_onnxruntime(path, lq), net(lq), rtol=0, atol=1e-4)
+        torch.testing.assert_close(run_by_onnxruntime(path, *given), net(*given), rtol=0, atol=1e-4)
 
 
 def check_program(name: str, path: Path) -> None:
     net = toy(name)
     assert write_program(path, net, FACTS, exact=net) <= 1e-4
-    lq = image(net)
+    given = images(net)
     with torch.no_grad():
-        torch.testing.assert_close(torch.export.load(path).module()(lq), net(lq), rtol=0, atol=1e-4)
+        found = torch.export.load(path).module()(*given)
+        torch.testing.assert_close(found, net(*given), rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", [*OURS, "guided by"])
 def test_onnx(name: str, tmp_path: Path) -> None:
     check_onnx(name, tmp_path / "net.onnx")
 
@@ -92,7 +101,7 @@ def test_spandrels_are_right_or_refused(
     assert "graph(" not in capfd.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["espcn", "srvgg_small", "edsr"])
+@pytest.mark.parametrize("name", ["espcn", "srvgg_small", "edsr", "guided by"])
 def test_a_program(name: str, tmp_path: Path) -> None:
     check_program(name, tmp_path / "net.pt2")
 
@@ -162,7 +171,7 @@ def test_half_precision_that_overflows_is_refused() -> None:
     assert net.state_dict()["gain"].dtype == torch.float32, "the net itself stays"
 
 
-@pytest.mark.parametrize("name", ["espcn", "srvgg_small", "edsr_baseline"])
+@pytest.mark.parametrize("name", ["espcn", "srvgg_small", "edsr_baseline", "guided by"])
 def test_half_precision(name: str, tmp_path: Path) -> None:
     """The difference is that of rounded numbers: some, and not much."""
     net = toy(name)
@@ -171,9 +180,10 @@ def test_half_precision(name: str, tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert 0 < write_onnx(tmp_path / "a.onnx", half, FACTS, exact=net) < 0.01
-    found = run_by_onnxruntime(tmp_path / "a.onnx", image(net).half())
+    given = images(net)
+    found = run_by_onnxruntime(tmp_path / "a.onnx", *(one.half() for one in given))
     assert found.dtype == torch.float16
-    torch.testing.assert_close(found.float(), net(image(net)).detach(), rtol=0, atol=0.01)
+    torch.testing.assert_close(found.float(), net(*given).detach(), rtol=0, atol=0.01)
 
 
 def test_the_largest_difference_is_that() -> None:

@@ -42,5 +42,5 @@ def test_spandrel_opens_it(name: str, tmp_path: Path) -> None:
         warnings.simplefilter("ignore")
         theirs = ModelLoader().load_from_file(path).eval()
     assert (theirs.scale, theirs.input_channels) == (2, 3)
-    lq = example(net)[:1]
+    lq = example(net)[0][:1]
     torch.testing.assert_close(theirs.model(copy.deepcopy(lq)), net(lq), rtol=1e-4, atol=1e-5)

@@ -1,12 +1,28 @@
 """Guides that are missing, do not fit, or are not looked at."""
 
-from tests.mistakes.desk import TRAIN, Mistake, cut, pictures, several
+from pathlib import Path
+
+import torch
+
+from sr_experiments.nets.guided import GuidedNet
+from tests.mistakes.desk import TRAIN, Mistake, cut, directory, pictures, several
 
 _GUIDED = f"{TRAIN.replace('photos', 'p').replace('model=espcn', 'model=guided')} guide_channels=3"
 _HOW = (
     "\na guide is an image of the same size and stem in the folder guide/ of the set (data=guided); without "
     "guides: guide_channels=0"
 )
+
+_NET = "model=guided scale=2 channels=1 guide_channels=3 net.features=4 checkpoint=g.pth trainer=cpu"
+_UPSCALE = f"task=upscale {_NET} input=p output=out"
+
+
+def _net(folder: Path) -> None:
+    """The weights of a guided net, g.pth, and two images of 32x32 in p."""
+    torch.manual_seed(0)
+    torch.save(GuidedNet(scale=2, features=4).state_dict(), folder / "g.pth")
+    pictures("p", 2)(folder)
+
 
 GUIDES: dict[str, Mistake] = {
     "nobody looks at it": Mistake(
@@ -69,6 +85,47 @@ GUIDES: dict[str, Mistake] = {
         "task=evaluate data=stereo checkpoint=espcn.pth model=espcn trainer=cpu",
         "guide_channels=3: the data brings a guide, and this net does not take it; choose model=guided, or "
         "guide_channels=0 to do without",
+    ),
+    "an upscale without one": Mistake(
+        _UPSCALE,
+        "guided restores an image by a second one, its guide: guide=FILE, or guide=FOLDER with a file "
+        "for each input, of its name and 2 times its size",
+        given=_net,
+    ),
+    "an upscale by a net without": Mistake(
+        "task=upscale model=bicubic scale=2 trainer=cpu input=photos output=out guide=d",
+        "guide=d: bicubic takes no guide; leave it away, or give the weights of a net that was trained "
+        "with one (data=guided model=guided)",
+        given=directory("d"),
+    ),
+    "a guide that is not there": Mistake(
+        f"{_UPSCALE} guide=nowhere", "guide=nowhere: there is no such file or folder", given=_net
+    ),
+    "one guide for two": Mistake(
+        f"{_UPSCALE} guide=photos/0.png",
+        "guide=photos/0.png is one file, and there are 2 inputs; give a folder with a guide for each of "
+        "them, of its name",
+        given=_net,
+    ),
+    "the inputs as guides": Mistake(
+        f"{_UPSCALE} guide=p",
+        "guide=p is the folder of the inputs, and a guide has the name of its input; keep guides in a "
+        "folder of their own, which may lie in it",
+        given=_net,
+    ),
+    "results among the guides": Mistake(
+        f"{_UPSCALE} guide=out",
+        "guide=out is the folder of the results; give another output=FOLDER",
+        given=several(_net, directory("out")),
+    ),
+    "guides that do not fit": Mistake(
+        f"{_UPSCALE} guide=c",
+        "2 of 2 images could not be restored; the others are done\n  0.png: its guide c/0.png is 48x64 "
+        "(height x width), but p/0.png is 32x32, which at scale=2 takes 64x64: crop or resize the guide "
+        "to that, so that it lies pixel on pixel of the result\n  1.png: there is no guide c/1.png (or "
+        ".jpg, .tif, ...); a guide has the name of its input, in the same place of the "
+        "tree\neach of them is in …files.csv",
+        given=several(_net, pictures("c", 1, size=(64, 48))),
     ),
     "holes without a range": Mistake(
         f"{TRAIN} data.holes=true",

@@ -15,10 +15,12 @@ from sr_experiments.build import build_data, build_model
 from sr_experiments.check import check
 from sr_experiments.config import register
 from sr_experiments.models.base import SRModel
+from sr_experiments.models.onnx_net import OnnxNet
 from sr_experiments.models.restoration import RestorationModel
 from sr_experiments.tasks.evaluate import evaluate
 from sr_experiments.tasks.train import train
 from tests.conftest import ROOT
+from tests.typed import typed
 
 SMALL = [
     "experiment=guided_disparity_x8",
@@ -125,6 +127,48 @@ def test_a_checkpoint_is_evaluated_with_its_guide(
     ]
     assert found[0] == record["metrics"]["stereo"]
     assert found[1]["psnr_16"] == pytest.approx(found[0]["psnr_16"], abs=1e-4)
+
+
+def test_it_upscales_as_a_run_as_weights_and_as_a_graph(
+    finished: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One disparity map by its photograph: exported in every format, each used as it is."""
+    from skimage import data
+
+    from sr_experiments.imaging.io import read_image, write_png
+
+    monkeypatch.chdir(tmp_path)
+    left, _, disparity = data.stereo_motorcycle()
+    levels = np.nan_to_num(disparity / 64, posinf=0)[100:196:8, 200:360:8] * 65535
+    write_png(Path("d/moto.png"), levels.astype(np.uint16)[:, :, None])
+    write_png(Path("c/moto.png"), left[100:196, 200:360])
+    formats = "format=safetensors,pth,onnx,torch_export"
+    assert typed(monkeypatch, "task=export", f"checkpoint={finished[0]}", formats, "output=net") == 0
+    plain = "model=guided scale=8 channels=1 guide_channels=3 net.features=4 checkpoint=net/toy-x8.pth"
+    lines = {
+        "run": [f"checkpoint={finished[0]}"],
+        "safetensors": ["checkpoint=net/toy-x8.safetensors"],
+        "pth": plain.split(),
+        "onnx": ["checkpoint=net/toy-x8.onnx"],
+    }
+    found = {}
+    for name, words in lines.items():
+        given = ["task=upscale", *words, "input=d", "guide=c", f"output=out/{name}", "trainer=cpu"]
+        assert typed(monkeypatch, *given) == 0
+        found[name] = read_image(Path("out", name, "moto_x8.png")).astype(np.int64)
+    assert found["run"].shape == (96, 160, 1)
+    assert len(np.unique(found["run"])) > 256
+    for name in ("safetensors", "pth"):
+        assert np.array_equal(found[name], found["run"])
+    assert np.abs(found["onnx"] - found["run"]).max() <= 7  # 1e-4 of white
+    net = OnnxNet(Path("net/toy-x8.onnx"))
+    assert (net.scale, net.in_channels, net.guide_channels, net.range) == (8, 1, 3, [0.0, 64.0])
+    extra = {"metadata.json": ""}
+    torch.export.load("net/toy-x8.pt2", extra_files=extra)
+    assert json.loads(extra["metadata.json"])["guide_channels"] == "3"
+    card = Path("net/model_card.md").read_text(encoding="utf-8")
+    assert "it takes a guide, the same scene by another sensor" in card
+    assert "task=upscale checkpoint=toy-x8.safetensors input=IMAGES guide=GUIDES output=FOLDER" in card
 
 
 def test_one_trained_without_is_evaluated_without(tmp_path: Path) -> None:
