@@ -9,10 +9,10 @@ READY  := $(VENV)/.ready
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lint format types slow soak notebooks build clean
+.PHONY: help install demo test check lint format types slow soak docs notebooks build release-check clean
 
 help:           ## list the targets
-	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 install: $(READY)  ## make .venv and install the package with all that development needs
 
@@ -48,12 +48,18 @@ slow: $(READY)  ## proofs that take minutes: the wheel in an empty environment, 
 soak: $(READY)   ## an hour of training and 200 short runs: memory, files, what is left behind
 	$(BIN)/python benchmarks/soak.py
 
+docs: $(READY)  ## the documentation, in site/; opens from disk
+	$(BIN)/python docs/site/build.py
+
 notebooks: $(READY)  ## execute the notebooks
 	$(PYTEST) tests/test_notebooks.py
 
 build: $(READY)  ## wheel and source archive in dist/
 	$(BIN)/python -m build
 
+release-check: $(READY)  ## build the wheel, install it in an empty environment, run the demo there
+	$(PYTEST) -m slow tests/test_packaging.py
+
 clean:          ## remove what was made, the environment too; runs/ and data/ stay
-	rm -rf $(VENV) dist build .coverage* .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) dist build site .coverage* .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
