@@ -131,6 +131,7 @@ def test_scaling_measures() -> None:
         ("degradations", ["--side", "8"], "--side from 32 to 300"),
         ("data", ["--patch", "50"], "--patch a multiple of 4"),
         ("feed", ["--patch", "8"], "--patch from 16 to 400"),
+        ("metrics", ["--side", "50"], "--side must be a multiple of 4 from 32 on"),
     ],
 )
 def test_wrong_arguments_of_the_others(script: str, arguments: list[str], message: str) -> None:
@@ -151,3 +152,16 @@ def test_wrong_arguments_of_guided(arguments: list[str], message: str) -> None:
     done = run(*arguments, script="guided")
     assert done.returncode == 2
     assert message in done.stderr
+
+
+def test_metrics_prints_a_ratio_for_each_way_and_the_same_digits() -> None:
+    done = run("--side", "64", "--rounds", "1", "--threads", "1", script="metrics")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("an RGB image of 64x64 at x4, 1 thread(s), 1 rounds: psnr_y ")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines()]
+    rows = [row for row in rows if row][2:]
+    assert [row[0] for row in rows] == ["ours", "convolve2d", "correlate", "fft", "separable", "skimage"]
+    for row in rows[1:]:
+        assert re.fullmatch(r"\d+\.\d times", row[3])
+        assert float(row[4]) < 1e-6
+        assert float(row[5]) < 1e-6

@@ -38,7 +38,7 @@ class SRData(LightningDataModule):
 
     Training batches: `gt` (B, C, patch, patch) and `lq` float32 in [0, 1], `position` (B,); with `scales`
     `enlarged`, of the size of `gt`, in place of `lq`. Evaluation
-    batches of one image: `gt`, `lq`, `index` (1,), `name` [str], and `grey` (1,) bool: the file has one
+    batches of one image: `gt`, `lq`, `index` (1,), `name` [str], and `grey`, a bool: the file has one
     channel. In both, where there are any, `guide` (B, G, H, W) and `known` (B, 1, H, W), on those of `gt`.
 
     Training images are given in one of three ways: `train`, `root`, or `gt` and `lq`.
@@ -284,9 +284,9 @@ class SRData(LightningDataModule):
     # ---- on the device
 
     def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Remember where the samples stand: what is decided for each must not wait for the device."""
+        """Keep what decides: where the samples stand, what an image is. Nobody is to wait for the device."""
         self._positions = batch.get("position")
-        return batch
+        return batch | {"grey": bool(batch["grey"])} if "grey" in batch else batch
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Whole images become floats; of crops a training batch is made, by what their positions say."""

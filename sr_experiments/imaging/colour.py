@@ -29,7 +29,7 @@ def rgb_to_y(image: Tensor) -> Tensor:
     return _weighted(image, weights=LUMA, offset=OFFSETS[0])
 
 
-def to_levels(image: Tensor, *, white: int = 255) -> Tensor:
+def to_levels(image: Tensor, *, white: int = 255, out: Tensor | None = None) -> Tensor:
     """The levels of an image, as a file and a metric take them: clamped to [0, 1], rounded half up.
 
     Halves are not rare: bicubic at x2 returns multiples of 2^-14 of a level, so one pixel in some thousands
@@ -39,11 +39,13 @@ def to_levels(image: Tensor, *, white: int = 255) -> Tensor:
     Args:
         image: Any shape and floating dtype, white is 1.
         white: The largest level: 255, or 65535 for an image of 16 bit.
+        out: float64 of the same shape; where they go.
 
     Returns:
         float64 holding integers 0 to `white`; NaN stays NaN, so that a diverged network shows.
     """
-    return (image.to(torch.float64).clamp(0.0, 1.0) * float(white) + (0.5 + _NOISE)).floor()
+    clamped = image.clamp(0.0, 1.0).to(torch.float64)
+    return torch.floor(clamped.mul_(float(white)).add_(0.5 + _NOISE), out=out)
 
 
 def rgb_to_ycbcr(image: Tensor) -> Tensor:

@@ -75,13 +75,18 @@ def ssim_maps(
     x, y = x.to(dtype), y.to(dtype)
     window = _gaussian(window_size, sigma)
     mean_x, mean_y = _blur(x, window), _blur(y, window)
-    c1, c2 = (k1 * data_range) ** 2, (k2 * data_range) ** 2
+    c1, c2 = ssim_constants(k1=k1, k2=k2, data_range=data_range)
     squares = mean_x**2 + mean_y**2
     variances = _blur(x * x + y * y, window) - squares  # only the sum of both is needed
     covariance = _blur(x * y, window) - mean_x * mean_y
     structure = (2 * covariance + c2) / (variances + c2)
     luminance = (2 * mean_x * mean_y + c1) / (squares + c1)
     return luminance * structure, structure  # Eq. 13
+
+
+def ssim_constants(*, k1: float = 0.01, k2: float = 0.03, data_range: float = 1.0) -> tuple[float, float]:
+    """What keeps the luminance and the contrast-structure term from dividing by nothing."""
+    return (k1 * data_range) ** 2, (k2 * data_range) ** 2
 
 
 def _blur(image: Tensor, window: list[float]) -> Tensor:

@@ -16,12 +16,16 @@ and 8 bits are too few: `psnr_16` and `ssim_16` are those of the 16-bit images t
 bands alike. The peak of the PSNR is the whole range, so that it compares only with PSNR over the same range.
 """
 
+from collections.abc import Mapping
+from functools import partial
+
+import torch
 from torch import Tensor
 
-from sr_experiments.imaging.colour import rgb_to_y, to_levels
+from sr_experiments.imaging.colour import LUMA, OFFSETS, to_levels
 from sr_experiments.metrics.border import check_shapes
-from sr_experiments.metrics.psnr import psnr
-from sr_experiments.metrics.ssim import ssim
+from sr_experiments.metrics.compare import Compared, Planes, compare
+from sr_experiments.metrics.psnr import decibels
 
 _COMMON = "`scale` pixels cut off each side, PSNR at 255, SSIM 11x11 of sigma 1.5, mean over images"
 
@@ -98,15 +102,12 @@ def ranged_metrics(sr: Tensor, gt: Tensor, *, scale: int, known: Tensor | None =
         ValueError: See `image_metrics`.
     """
     check_shapes(sr, gt)
-    sr, gt = (to_levels(image, white=65535) / 65535.0 for image in (sr, gt))
-    results = {
-        "psnr_16": psnr(sr, gt, border=scale, known=known),
-        "ssim_16": ssim(sr, gt, border=scale, known=known),
-    }
+    planes = (partial(_levels, white=65535),) * 2
+    found = compare(sr, gt, border=scale, planes=planes, count=sr.shape[1], white=65535.0, known=known)
+    results = _named({"16": slice(None)}, found)
     if 2 <= sr.shape[1] <= MOST_BANDS:
-        for band in range(sr.shape[1]):
-            x, y = (image[:, band : band + 1] for image in (sr, gt))
-            results[f"psnr_16_band{band + 1}"] = psnr(x, y, border=scale, known=known)
+        for band, error in enumerate(found.error.unbind(1), start=1):
+            results[f"psnr_16_band{band}"] = decibels(error)
     return results
 
 
@@ -129,26 +130,50 @@ def image_metrics(sr: Tensor, gt: Tensor, *, scale: int, grey: bool = False) -> 
         ValueError: If the shapes differ, or the images are too small for the border and the 11x11 window.
     """
     check_shapes(sr, gt)
-    sr, gt = to_levels(sr) / 255.0, to_levels(gt) / 255.0
-    match sr.shape[1]:
-        case 1:
-            measured = {"y": (sr, gt)}
-        case 3 if grey:
-            measured = {"y": (_full_range_luma(sr), gt[:, :1]), "rgb": (sr, gt)}
-        case 3:
-            measured = {"y": (rgb_to_y(sr), rgb_to_y(gt)), "rgb": (sr, gt)}
-        case _:
-            assert not grey, "a grey file cannot become an image of these bands"
-            measured = {"bands": (sr, gt)}
+    of_sr: Planes = _levels
+    of_gt: Planes = _levels
+    parts, count = {"bands": slice(None)}, sr.shape[1]
+    if count == 1:
+        parts = {"y": slice(None)}
+    elif count == 3:
+        parts, count = {"y": slice(0, 1), "rgb": slice(1, None)}, 4
+        of_sr, of_gt = (_with_grey_luma, _with_first) if grey else (_with_luma, _with_luma)
+    assert not grey or count in (1, 4), "a grey file cannot become an image of these bands"
+    found = compare(sr, gt, border=scale, planes=(of_sr, of_gt), count=count, white=255.0)
+    return _named(parts, found)
+
+
+def _named(parts: Mapping[str, slice], found: Compared) -> dict[str, Tensor]:
+    """PSNR and SSIM over some of the planes each."""
     results: dict[str, Tensor] = {}
-    for name, (x, y) in measured.items():
-        results[f"psnr_{name}"] = psnr(x, y, border=scale)
-        results[f"ssim_{name}"] = ssim(x, y, border=scale)
+    for name, part in parts.items():
+        results[f"psnr_{name}"] = decibels(found.error[:, part].mean(dim=1))
+        results[f"ssim_{name}"] = found.similarity[:, part].mean(dim=1)
     return results
 
 
-def _full_range_luma(rgb: Tensor) -> Tensor:
-    """(B, 3, H, W) to (B, 1, H, W): .299 R + .587 G + .114 B."""
-    red, green, blue = (rgb[:, i : i + 1] for i in range(3))
+def _levels(rows: Tensor, place: Tensor, *, white: int = 255) -> None:
+    """Make planes of the levels that a file would hold."""
+    to_levels(rows, white=white, out=place)
+
+
+def _with_luma(rows: Tensor, place: Tensor) -> None:
+    """Luma as of `rgb_to_y`, red, green, blue."""
+    _levels(rows, place[1:])
+    luma, red, green, blue = place
+    torch.add(place.new_tensor(OFFSETS[0]), red, alpha=LUMA[0] / 255, out=luma)
+    luma.add_(green, alpha=LUMA[1] / 255).add_(blue, alpha=LUMA[2] / 255)
+
+
+def _with_grey_luma(rows: Tensor, place: Tensor) -> None:
+    """Luma by .299 R + .587 G + .114 B, red, green, blue."""
+    _levels(rows, place[1:])
+    red, green, blue = place[1:]
     # The weights are 1 in sum; written so, equal channels come back without an error in the last bit.
-    return green + 0.299 * (red - green) + 0.114 * (blue - green)
+    torch.add(green + 0.299 * (red - green), 0.114 * (blue - green), out=place[0])
+
+
+def _with_first(rows: Tensor, place: Tensor) -> None:
+    """One of three equal channels, and all three."""
+    _levels(rows, place[1:])
+    place[0].copy_(place[1])
