@@ -24,9 +24,9 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
-from sr_experiments.build import choose_precision
 from sr_experiments.config import register
 from sr_experiments.data.datamodule import SRData
+from sr_experiments.devices import choose_precision
 from sr_experiments.paths import conf_dir
 
 RRDBNET = "{_target_: sr_experiments.nets.rrdbnet.RRDBNet, scale: 4}"

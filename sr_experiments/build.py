@@ -1,13 +1,11 @@
 """The composition root: the only place where config becomes objects."""
 
 import logging
-import platform
 import warnings
 from pathlib import Path
 from typing import Any, cast
 
 import pytorch_lightning as pl
-import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -30,6 +28,7 @@ from sr_experiments.rebuild import build_net, start_from
 from sr_experiments.secret import redacted_all
 from sr_experiments.sweeps.member import sweep_name
 from sr_experiments.sweeps.trials import Pruned, of_a_search, reporter
+from sr_experiments.tuning.choices import Choices, by_rule, prepare
 
 _log = logging.getLogger(__name__)
 
@@ -39,12 +38,13 @@ def build_data(config: DictConfig) -> SRData:
     return cast(SRData, instantiate(config.data))
 
 
-def build_model(config: DictConfig, *, continues: bool = False) -> SRModel:
+def build_model(config: DictConfig, *, continues: bool = False, choices: Choices | None = None) -> SRModel:
     """The LightningModule round the net, its weights drawn from `seed` or taken from `init_from`.
 
     Args:
         config: Composed and checked.
         continues: Its weights will come from a checkpoint, so `init_from` need not be there any more.
+        choices: What is chosen for speed; None: what the rule says.
     """
     pl.seed_everything(config.seed, workers=True, verbose=False)
     net = build_net(config.net)
@@ -55,6 +55,7 @@ def build_model(config: DictConfig, *, continues: bool = False) -> SRModel:
         parts["adversary"] = instantiate(config.adversary)(instantiate(config.discriminator))
     metrics = {name: instantiate(node) for name, node in config.metric.items()}
     model = cast(SRModel, instantiate(config.model)(net, metrics=metrics, **parts))
+    prepare(model, choices or by_rule(config), config)
     model.seed = int(config.seed)
     model.ranged = config.data.get("range") is not None
     resolved = OmegaConf.to_container(config, resolve=True)
@@ -114,7 +115,8 @@ def build_trainer(config: DictConfig, run_dir: Path, *, model: SRModel) -> pl.Tr
                 config.trainer,
                 **alone,
                 **together,
-                precision=choose_precision(config.precision, accelerator=config.trainer.accelerator),
+                precision=model.choices["precision"],
+                benchmark=model.choices["benchmark"],
                 callbacks=[*callbacks, *views],
                 plugins=[WholeFiles(), *plugins],
                 logger=loggers or False,
@@ -179,23 +181,3 @@ def _of_wandb(config: DictConfig, node: DictConfig, run_dir: Path) -> dict[str, 
         "group": node.group or sweep,
         "tags": list(dict.fromkeys(word[:64] for word in words)),  # longer ones are refused there
     }
-
-
-def choose_precision(asked: str, *, accelerator: str) -> str:
-    """``auto`` becomes bfloat16 where the device has units for it, else float32; anything else is kept."""
-    if asked != "auto":
-        return asked
-    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
-        good = torch.cuda.is_bf16_supported(including_emulation=False)
-    elif accelerator in ("auto", "cpu") and not torch.backends.mps.is_available():
-        good = _cpu_has_bfloat16()
-    else:
-        good = False
-    return "bf16-mixed" if good else "32-true"
-
-
-def _cpu_has_bfloat16() -> bool:
-    """AMX tiles or AVX-512 BF16; torch runs bfloat16 on other CPUs as well, only slower than float32."""
-    if platform.machine() not in ("x86_64", "AMD64"):
-        return False
-    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())

@@ -28,6 +28,7 @@ _AT_LEAST = {
 }
 _LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches")
 PRECISIONS = ("auto", "32-true", "64-true", "bf16-mixed", "16-mixed")
+MEMORY_FORMATS = ("auto", "contiguous", "channels_last")
 
 
 @dataclass
@@ -60,6 +61,9 @@ class Config:
     guide_channels: int = 0
     seed: int = 0
     precision: str = "auto"
+    memory_format: str = "auto"
+    compile: Any = "auto"
+    activation_checkpointing: bool = False
     init_from: str | None = None
     data_dir: str = "data"
     debug: bool = False
@@ -98,6 +102,7 @@ def value_problems(config: DictConfig) -> list[str]:
         problems.append(f"seed={config.seed}: must be 0 or more")
     if config.precision not in PRECISIONS:
         problems.append(f"precision={config.precision}: choose one of {', '.join(PRECISIONS)}")
+    problems += _settings_problems(config)
     bands = _plain(config, "callbacks.images.bands")
     if isinstance(bands, ListConfig) and (
         len(bands) not in (1, 3) or not all(1 <= band <= config.channels for band in bands)
@@ -113,6 +118,32 @@ def value_problems(config: DictConfig) -> list[str]:
         *_trainer_problems(config),
         *_adversarial_problems(config),
     ]
+
+
+def _settings_problems(config: DictConfig) -> list[str]:
+    """Of what is chosen for speed; a run that was begun before there was a choice says nothing of it."""
+    problems = []
+    layout, compiled = config.get("memory_format", "auto"), config.get("compile", "auto")
+    if layout not in MEMORY_FORMATS:
+        problems.append(f"memory_format={layout}: choose one of {', '.join(MEMORY_FORMATS)}")
+    if compiled != "auto" and not isinstance(compiled, bool):
+        problems.append(f"compile={compiled}: choose one of auto, true, false")
+    if config.precision == "16-mixed" and _plain(config, "optimizer.fused"):
+        problems.append(
+            "optimizer.fused=true: with precision=16-mixed gradients are scaled until the step is made, and "
+            "nothing could look at them before; optimizer.fused=null or bf16-mixed"
+        )
+    if compiled is True and _plain(config, "data.scales"):
+        problems.append(
+            "compile=true: with data.scales a net sees enlarged images of several sizes, which is not "
+            "compiled; compile=false"
+        )
+    if compiled is True and config.get("activation_checkpointing", False):
+        problems.append(
+            "compile=true and activation_checkpointing=true: torch.compile decides by itself what is kept "
+            "for the gradient; choose one of them"
+        )
+    return problems
 
 
 def _guide_problems(config: DictConfig) -> list[str]:

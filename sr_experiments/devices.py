@@ -1,6 +1,7 @@
 """The devices that a run is to train on: whether they are there, and how Lightning is to use them."""
 
 import os
+import platform
 from typing import Any
 
 import pytorch_lightning as pl
@@ -105,3 +106,23 @@ def prepare_strategy(trainer: pl.Trainer, *, several_nets: bool) -> None:
     if several_nets and isinstance(trainer.strategy, DDPStrategy):
         # Without this DDP waits for the other net's gradients.
         trainer.strategy._ddp_kwargs["find_unused_parameters"] = True
+
+
+def choose_precision(asked: str, *, accelerator: str) -> str:
+    """``auto`` becomes bfloat16 where the device has units for it, else float32; anything else is kept."""
+    if asked != "auto":
+        return asked
+    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+        good = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif accelerator in ("auto", "cpu") and not torch.backends.mps.is_available():
+        good = _cpu_has_bfloat16()
+    else:
+        good = False
+    return "bf16-mixed" if good else "32-true"
+
+
+def _cpu_has_bfloat16() -> bool:
+    """AMX tiles or AVX-512 BF16; torch runs bfloat16 on other CPUs as well, only slower than float32."""
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return False
+    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())

@@ -77,6 +77,10 @@ def user_message(error: BaseException) -> str | None:
         type(error).__name__ == "MisconfigurationException"
     ):  # Lightning's word for "you can not ask for that here"
         return str(error)
+    if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+        return (
+            f"torch.compile does not work here ({str(error).splitlines()[0]}); compile=false does without it"
+        )
     if not isinstance(error, _MENDABLE):
         return None
     worker = re.search(r"Caught \w+ in DataLoader worker process.*\n\w+: (.*)\Z", str(error), re.DOTALL)

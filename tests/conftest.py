@@ -19,6 +19,14 @@ def benchmark_dir(*parts: str) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What tests measure is of no use to their user, and what is known of his machine none of theirs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SR_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def fresh_compiler() -> Iterator[None]:
     """A compiler that has seen nothing.

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from sr_experiments import build
+from sr_experiments import build, devices
 from tests.tasks.runs import photographs, run
 
 
 @pytest.mark.parametrize("asked", ["32-true", "bf16-mixed", "16-mixed", "64-true"])
 def test_a_precision_that_is_asked_for_is_kept(asked: str) -> None:
-    assert build.choose_precision(asked, accelerator="auto") == asked
+    assert devices.choose_precision(asked, accelerator="auto") == asked
 
 
 @pytest.mark.parametrize(
@@ -27,10 +27,10 @@ def test_a_cpu_trains_in_bfloat16_where_it_has_units_for_it(
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
-    assert build.choose_precision("auto", accelerator="auto") == expected
-    assert build.choose_precision("auto", accelerator="cpu") == expected
+    assert devices.choose_precision("auto", accelerator="auto") == expected
+    assert devices.choose_precision("auto", accelerator="cpu") == expected
     monkeypatch.setattr(platform, "machine", lambda: "arm64")
-    assert build.choose_precision("auto", accelerator="cpu") == "32-true"
+    assert devices.choose_precision("auto", accelerator="cpu") == "32-true"
 
 
 @pytest.mark.parametrize(("good", "expected"), [(True, "bf16-mixed"), (False, "32-true")])
@@ -40,11 +40,11 @@ def test_a_gpu_never_trains_in_half_precision_by_itself(
     """fp16 overflows in RCAN and SwinIR."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: good)
-    assert build.choose_precision("auto", accelerator="auto") == expected
+    assert devices.choose_precision("auto", accelerator="auto") == expected
 
 
 def test_another_accelerator_trains_in_float32() -> None:
-    assert build.choose_precision("auto", accelerator="mps") == "32-true"
+    assert devices.choose_precision("auto", accelerator="mps") == "32-true"
 
 
 def test_tensorboard_and_csv_together(tmp_path: Path) -> None:

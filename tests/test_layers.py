@@ -48,7 +48,17 @@ MAY_IMPORT = {
         "report",
         "tasks.published",
     },
+    "tuning": {
+        "devices",
+        "models",
+        "nets.base",
+        "profiling.clock",
+        "profiling.machine",
+        "ranks",
+        "rebuild",
+    },
     "build": {
+        "tuning",
         "nets",
         "losses",
         "metrics",

@@ -1,7 +1,7 @@
 """What training procedures share: the net and its average, evaluation, the counter, a safe checkpoint."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, Self, TypedDict, cast
 
 import torch
@@ -64,6 +64,7 @@ class SRModel(LightningModule):
         config_text: The resolved config as YAML; stored in every checkpoint so that it can be rebuilt from.
         results: After a test: data set -> metric -> mean over images, and the same under ``bicubic``.
         image_rows: After a test: the same per image, on every rank.
+        choices: What was chosen for speed; stored in every checkpoint, so that a run goes on with it.
     """
 
     def __init__(
@@ -90,6 +91,18 @@ class SRModel(LightningModule):
         # In a plain dict: a metric's own networks are neither trained nor kept in checkpoints.
         self.metrics = dict(metrics or {})
         self._meters: dict[tuple[str, str], PerImage] = {}
+        self.choices: dict[str, Any] = {}
+        self._compiled: tuple[Callable[..., Any], ...] = ()
+
+    @property
+    def trained(self) -> Callable[..., Any]:
+        """What training calls: the net, or its compiled form."""
+        return self._compiled[0] if self._compiled else self.net
+
+    def compile_net(self) -> None:
+        """Train through torch.compile; checkpoints and evaluation, with images of many sizes, do without."""
+        # Within a tuple: as a module of this one it would be in every checkpoint a second time.
+        self._compiled = (torch.compile(self.net, dynamic=False),)
 
     @property
     def trainable(self) -> bool:
@@ -131,7 +144,7 @@ class SRModel(LightningModule):
             torch.autocast(self.device.type, enabled=False),
             cudnn.flags(
                 enabled=cudnn.enabled,
-                benchmark=cudnn.benchmark,
+                benchmark=False,  # images of many sizes, each of them tried
                 deterministic=cudnn.deterministic,
                 allow_tf32=False,
             ),
@@ -229,6 +242,7 @@ class SRModel(LightningModule):
         checkpoint[CHECKPOINT_KEY] = {
             "config": self.config_text,
             "batches": self.batches,
+            "choices": self.choices,
             "average_steps": self.averaging.steps if self.averaging is not None else 0,
             "logged_rows": sum(
                 rows for logger in self._loggers() if isinstance(rows := getattr(logger, "rows", 0), int)
@@ -244,6 +258,19 @@ class SRModel(LightningModule):
 
     def _loggers(self) -> list[Any]:
         return list(self._trainer.loggers) if self._trainer is not None else []
+
+    def on_train_start(self) -> None:
+        """What an optimizer remembers lies in memory as the weights do.
+
+        A run may go on with another layout, and torch's fused steps walk through both side by side without
+        a look at their strides.
+        """
+        for optimizer in self.trainer.optimizers:
+            for parameter, kept in optimizer.state.items():
+                for key, value in kept.items():
+                    like = isinstance(value, Tensor) and value.shape == parameter.shape
+                    if like and value.stride() != parameter.stride():
+                        kept[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Numbers that a net draws by itself (dropout, stochastic depth) follow from the batch's number.

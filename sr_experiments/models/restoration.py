@@ -84,10 +84,9 @@ class RestorationModel(SRModel):
         # To the model's dtype: float64 under precision=64-true.
         net = self.net
         if "enlarged" not in batch:
-            # Asked of the net and not of its class: torch.compile puts one of its own about it.
-            run: Callable[..., Tensor] = (
-                partial(net, position=batch["position"]) if net.takes_position else net
-            )
+            run = self.trained
+            if net.takes_position:
+                run = partial(run, position=batch["position"])
             lq = batch["lq"].to(self.dtype)
             if "guide" in batch:
                 run = unfolding(run, channels=lq.shape[1], scale=net.scale)
@@ -119,12 +118,20 @@ class RestorationModel(SRModel):
             group["lr"] *= factor
         return optimizer
 
-    def configure_gradient_clipping(self, optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
-        """Clip by the rate, or as the Trainer was told."""
-        if self.clip_by_rate is None:
-            super().configure_gradient_clipping(optimizer, *args, **kwargs)
-            return
-        self._clip_by_rate(optimizer, self.clip_by_rate)
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip by the rate, or as the Trainer was told; Lightning itself refuses to where steps are fused."""
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        if self.clip_by_rate is not None:
+            self._clip_by_rate(optimizer, self.clip_by_rate)
+        elif gradient_clip_val and gradient_clip_algorithm == "value":
+            torch.nn.utils.clip_grad_value_(parameters, gradient_clip_val)
+        elif gradient_clip_val:
+            torch.nn.utils.clip_grad_norm_(parameters, gradient_clip_val)
 
     @staticmethod
     def _clip_by_rate(optimizer: Optimizer, limit: float) -> None:

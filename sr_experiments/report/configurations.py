@@ -28,6 +28,11 @@ _ASIDE = (
     "data.pin_memory",
     "trainer.enable_progress_bar",
     "trainer.log_every_n_steps",
+    "trainer.benchmark",
+    "memory_format",
+    "compile",
+    "activation_checkpointing",
+    "optimizer.fused",
 )
 _INFERENCE = {"self_ensemble": False, "tile": None, "tile_overlap": 32}
 ABSENT = "-"

@@ -4,9 +4,9 @@ import json
 import logging
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,14 @@ class Start:
         batches: Batches behind it.
         rows: Of metrics.csv, logged up to there.
         notes: What the reader of the results must know.
+        choices: What was chosen for its speed; None where the checkpoint does not know of any.
     """
 
-    path: Path | None
-    batches: int
-    rows: int
-    notes: list[str]
+    path: Path | None = None
+    batches: int = 0
+    rows: int = 0
+    notes: list[str] = field(default_factory=list)
+    choices: dict[str, Any] | None = None
 
 
 def find_start(run_dir: Path) -> Start:
@@ -53,12 +55,27 @@ def find_start(run_dir: Path) -> Start:
         if problem is None:
             content = torch.load(path, map_location="cpu", weights_only=True)
             ours = content[CHECKPOINT_KEY]
-            return Start(path, batches=int(ours["batches"]), rows=int(ours["logged_rows"]), notes=notes)
+            return Start(path, int(ours["batches"]), int(ours["logged_rows"]), notes, ours.get("choices"))
         notes.append(f"{path.name} is damaged ({problem}), so the run was continued from an older one")
         _log.warning("%s is damaged: %s", path, problem)
     if there:
         raise ValueError(f"{folder}: none of {', '.join(path.name for path in there)} is whole")
-    return Start(None, batches=0, rows=0, notes=notes)
+    return Start(notes=notes)
+
+
+def begun_with(start: Start, record: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What was chosen for the run when it began; None: it begins now, or was killed before that was known.
+
+    Args:
+        start: Where it continues.
+        record: Of its run.json.
+    """
+    if start.choices is not None:
+        return start.choices
+    if start.path is not None:  # of a time in which nothing was chosen
+        return {"memory_format": "contiguous", "compile": False}
+    told = (record or {}).get("choices")
+    return told if isinstance(told, dict) else None
 
 
 def damage(path: Path) -> str | None:

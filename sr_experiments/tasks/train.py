@@ -24,9 +24,10 @@ from sr_experiments.models.cost import multiply_adds
 from sr_experiments.ranks import is_first
 from sr_experiments.rebuild import with_net_of_init
 from sr_experiments.tasks.record import RunRecord, write_text
-from sr_experiments.tasks.resume import Start, alone, find_start, read_record, shown
+from sr_experiments.tasks.resume import Start, alone, begun_with, find_start, read_record, shown
 from sr_experiments.tasks.table import print_results
 from sr_experiments.tasks.together import together
+from sr_experiments.tuning.choices import Choices, settle
 
 _log = logging.getLogger(__name__)
 _C = TypeVar("_C", bound=pl.Callback)
@@ -60,20 +61,21 @@ def train(config: DictConfig, run_dir: Path, *, resume: bool = False) -> None:
         RunRecord(path, earlier=earlier, **facts) as record,
         ExitStack() as endings,
     ):
-        start = find_start(run_dir) if resume else Start(None, batches=0, rows=0, notes=[])
+        start = find_start(run_dir) if resume else Start()
         for note in start.notes:
             record.note(note)
+        choices = settle(config, recorded=begun_with(start, earlier))
         data = build_data(config)
-        model = build_model(config, continues=start.path is not None)
+        model = build_model(config, continues=start.path is not None, choices=choices)
         trainer = build_trainer(config, run_dir, model=model)
         endings.push(_Ending(trainer, record))
         if is_first() and not (run_dir / "config.yaml").is_file():
             write_text(run_dir / "config.yaml", model.config_text)
         size = {"parameters": count_parameters(model.net), "multiply_adds": multiply_adds(model.net)}
-        record.update(**size, precision=str(trainer.precision), steps=0)
+        record.update(**size, precision=str(trainer.precision), steps=0, choices=choices.as_dict())
         record.update(devices=trainer.world_size)
         _announce(config, model, data, trainer, run_dir)
-        text = OmegaConf.to_yaml(config, resolve=True)
+        text = OmegaConf.to_yaml(choices.into(config), resolve=True)
         with together(trainer, config=text, run_dir=run_dir, resume=resume, on_hang=record.fail):
             if model.trainable:
                 _continue_logs(trainer, start)
@@ -111,6 +113,7 @@ def _announce(config: DictConfig, model: SRModel, data: SRData, trainer: pl.Trai
         demo,
         run_dir,
     )
+    _log.info(Choices(**model.choices).told())
 
 
 def _continue_logs(trainer: pl.Trainer, start: Start) -> None:

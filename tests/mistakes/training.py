@@ -24,6 +24,39 @@ VALUES: dict[str, Mistake] = {
         f"{TRAIN} data.range=[3,3]",
         "data.range=[3, 3]: the range [3, 3] is none: give [LOW, HIGH], LOW below HIGH",
     ),
+    "a layout": Mistake(
+        f"{TRAIN} memory_format=nhwc",
+        "memory_format=nhwc: choose one of auto, contiguous, channels_last",
+    ),
+    "a way to compile": Mistake(
+        f"{TRAIN} compile=reduce-overhead",
+        "compile=reduce-overhead: choose one of auto, true, false",
+    ),
+    "compiled for several sizes": Mistake(
+        f"{TRAIN} compile=true data.scales=[2,3] model=vdsr",
+        "compile=true: with data.scales a net sees enlarged images of several sizes, which is not compiled; "
+        "compile=false",
+    ),
+    "compiled and computed again": Mistake(
+        f"{TRAIN} compile=true activation_checkpointing=true",
+        "compile=true and activation_checkpointing=true: torch.compile decides by itself what is kept for "
+        "the gradient; choose one of them",
+    ),
+    "blocks that are not there": Mistake(
+        f"{TRAIN} model=srvgg activation_checkpointing=true",
+        "activation_checkpointing=true: SRVGG has no repeated blocks of several layers whose inside could be "
+        "computed again; activation_checkpointing=false",
+    ),
+    "blocks with statistics": Mistake(
+        f"{TRAIN} model=srresnet activation_checkpointing=true",
+        "activation_checkpointing=true: the blocks of SRResNet have batch normalisation, whose statistics "
+        "would be moved twice in a step; activation_checkpointing=false",
+    ),
+    "fused steps of scaled gradients": Mistake(
+        f"{TRAIN} precision=16-mixed optimizer.fused=true",
+        "optimizer.fused=true: with precision=16-mixed gradients are scaled until the step is made, and "
+        "nothing could look at them before; optimizer.fused=null or bf16-mixed",
+    ),
     "a beta": Mistake(
         f"{TRAIN} optimizer.betas=[0.9,1.5]",
         "optimizer.betas=[0.9, 1.5]: 1.5 must be 0 or more and less than 1",

@@ -1,0 +1,1 @@
+"""How fast a run trains, and not what: settings that are chosen once for a run."""
