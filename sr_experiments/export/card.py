@@ -111,7 +111,7 @@ class Card:
             return (
                 "## Figures\n\nNone: there is no run.json beside the weights; `task=evaluate` measures them."
             )
-        name = protocol_of(int(self.facts["channels"]))
+        name = protocol_of(int(self.facts["channels"]), ranged="data_range" in self.facts)
         lines = [
             "## Figures",
             "",

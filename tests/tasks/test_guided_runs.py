@@ -168,6 +168,7 @@ def test_it_upscales_as_a_run_as_weights_and_as_a_graph(
     assert json.loads(extra["metadata.json"])["guide_channels"] == "3"
     card = Path("net/model_card.md").read_text(encoding="utf-8")
     assert "it takes a guide, the same scene by another sensor" in card
+    assert "Protocol range: " in card
     assert "task=upscale checkpoint=toy-x8.safetensors input=IMAGES guide=GUIDES output=FOLDER" in card
 
 
