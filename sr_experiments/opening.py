@@ -1,6 +1,7 @@
 """Which net a run, a checkpoint, a weight file or an ONNX file holds, and the device it works on."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -11,10 +12,20 @@ from sr_experiments.nets.base import SRNet
 from sr_experiments.rebuild import identify, open_checkpoint, rebuild
 
 
-def open_net(
-    config: DictConfig, source: str | None, *, scale: int | None
-) -> tuple[SRNet, str, list[float] | None]:
-    """The net, its name, and the range of values that it was trained on; None: of no measured values.
+class Values(NamedTuple):
+    """What the levels of images mean to a net.
+
+    Attributes:
+        range: [low, high] that black and white stand for (`data.range`); None: they are no measured values.
+        holes: Whether a level of 0 is a pixel that was not measured (`data.holes`).
+    """
+
+    range: list[float] | None
+    holes: bool
+
+
+def open_net(config: DictConfig, source: str | None, *, scale: int | None) -> tuple[SRNet, str, Values]:
+    """The net, its name, and what levels mean to it.
 
     Args:
         config: As composed: its net is that of a plain weight file.
@@ -33,7 +44,7 @@ def open_net(
         net = OnnxNet(path)
         if scale is not None and scale != net.scale:
             raise ValueError(f"scale={scale}: {source} enlarges by {net.scale}")
-        return net, net.name, _range_of(config) or net.range
+        return net, net.name, _first(values_of(config), Values(net.range, net.holes))
     weights = identify(config, open_checkpoint(source)) if source is not None else None
     saved = weights.known if weights is not None else None
     wanted = scale or (saved.scale if saved is not None else config.scale)
@@ -41,16 +52,22 @@ def open_net(
     channels = [saved.channels] if saved is not None else list(dict.fromkeys([config.channels, 3, 1]))
     rebuilt, at = rebuild(config, weights, scale=wanted, channels=channels)
     run = weights.config if weights is not None else None
-    span = (_range_of(config) or _range_of(saved)) if run is None else _range_of(run)
-    return rebuilt, str(at.name), span
+    values = _first(values_of(config), values_of(saved)) if run is None else values_of(run)
+    return rebuilt, str(at.name), values
 
 
-def _range_of(config: DictConfig | None) -> list[float] | None:
-    """What black and white stood for in a run, stand for in a file, or are said to stand for beside one."""
+def values_of(config: DictConfig | None) -> Values:
+    """What levels meant in a run, mean in a file, or are said to mean beside one."""
     if config is None:
-        return None
+        return Values(None, False)
     span = OmegaConf.select(config, "data.range")
-    return None if span is None else [float(end) for end in span]
+    holes = bool(OmegaConf.select(config, "data.holes"))
+    return Values(None if span is None else [float(end) for end in span], holes)
+
+
+def _first(said: Values, otherwise: Values) -> Values:
+    """What is said, and what is not said as it is otherwise."""
+    return Values(said.range or otherwise.range, said.holes or otherwise.holes)
 
 
 def device_of(config: DictConfig) -> torch.device:

@@ -93,7 +93,8 @@ def _stated(path: Path) -> DictConfig | None:
         node = OmegaConf.to_container(known.net)
         span = OmegaConf.select(stated, "data.range")
         if span is not None:
-            known.data = {"range": Span.of(span, option="data.range").as_list()}
+            holes = bool(OmegaConf.select(stated, "data.holes"))
+            known.data = {"range": Span.of(span, option="data.range").as_list(), "holes": holes}
     except Exception:  # somebody else's metadata under the same key: whatever YAML and OmegaConf make of it
         return None
     refuse_strange_code(path, node)

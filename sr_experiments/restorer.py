@@ -46,6 +46,7 @@ class Restorer:
         channels: Of the net; 1 is luma.
         guide_channels: Of the guide that it takes beside an image; 0: it takes none.
         range: [low, high] of the measured values that the run's images stood for (`data.range`); None: none.
+        holes: Whether a level of 0 in an image was no measurement in its run (`data.holes`).
         notes: What a reader of the results has to know.
     """
 
@@ -80,6 +81,7 @@ class Restorer:
         self.channels = net.in_channels
         self.guide_channels = net.guide_channels
         self.range: list[float] | None = None
+        self.holes = False
         self.notes: list[str] = []
         self.bfloat16 = bfloat16
         self.self_ensemble = self_ensemble
@@ -267,7 +269,7 @@ def open_restorer(
         raise ValueError(
             f"precision={config.precision}: images are restored in float32 (auto, 32-true) or with bf16-mixed"
         )
-    net, name, span = open_net(config, source, scale=scale)
+    net, name, values = open_net(config, source, scale=scale)
     restorer = Restorer(
         net,
         name=name,
@@ -278,5 +280,5 @@ def open_restorer(
         tile_overlap=tile_overlap,
         budget=budget,
     )
-    restorer.range = span
+    restorer.range, restorer.holes = values
     return restorer

@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "upscale": {
         "bar",
         "callbacks.panel",
+        "data.holes",
         "data.memory",
         "imaging",
         "mistakes",

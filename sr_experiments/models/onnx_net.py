@@ -26,6 +26,7 @@ class OnnxNet(SRNet):
     Attributes:
         name: Of the model, by the file.
         guide_channels: Of the guide; 0: the graph takes none.
+        holes: Whether a level of 0 is no measurement (``data_holes``).
         range: [low, high] of measured values that 0 and 1 stand for (``data_range``); None: it is not said.
     """
 
@@ -60,6 +61,7 @@ class OnnxNet(SRNet):
         super().__init__(scale=scale, in_channels=channels, **sizes)
         self.guide_channels = sum(guide_channels)
         self.name = str(self_said.get("model", path.stem))
+        self.holes = self_said.get("data_holes") == "true"
         self.range: list[float] | None = None
         if "data_range" in self_said:
             self.range = _range(path, self_said["data_range"])

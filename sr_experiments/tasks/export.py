@@ -18,6 +18,7 @@ from sr_experiments.models.base import count_parameters
 from sr_experiments.nets.base import SRNet
 from sr_experiments.nets.blend import blend
 from sr_experiments.nets.weights import Which
+from sr_experiments.opening import Values, values_of
 from sr_experiments.rebuild import Checkpoint, identify, open_checkpoint, rebuild
 from sr_experiments.tasks.record import RunRecord, write_text
 
@@ -68,8 +69,8 @@ def export(
         stem = f"{at.name}-x{at.scale}"
         places, card = places_of(formats, output, folder=run_dir, stem=stem, overwrite=overwrite)
         kind = opened[0].kind
-        span = OmegaConf.select(opened[0].known, "data.range") if opened[0].known is not None else None
-        facts = _facts(at, net, span, source=told, kind=kind, dtype=dtype, licence=licence)
+        values = values_of(opened[0].known)
+        facts = _facts(at, net, values, source=told, kind=kind, dtype=dtype, licence=licence)
         half, rounding = converted(net, dtype)
         differences = {name: _write(name, path, half, facts, exact=net) for name, path in places.items()}
         if any(one.config is not None and one.config.data.demo for one in opened):
@@ -270,7 +271,7 @@ _WEIGHTS = {
 def _facts(
     at: DictConfig,
     net: SRNet,
-    span: Sequence[float] | None,
+    values: Values,
     *,
     source: str,
     kind: str,
@@ -279,10 +280,10 @@ def _facts(
 ) -> dict[str, str]:
     """What a file says of itself: what is needed to build and to feed the net, and no path of a run."""
     config: dict[str, Any] = {key: at[key] for key in ("name", "scale", "channels")}
-    low, high = ("black", "white") if span is None else (f"{end:g}" for end in span)
+    low, high = ("black", "white") if values.range is None else (f"{end:g}" for end in values.range)
     config["net"] = OmegaConf.to_container(at.net, resolve=True)
-    if span is not None:
-        config["data"] = {"range": list(span)}
+    if values.range is not None:
+        config["data"] = {"range": values.range, **({"holes": True} if values.holes else {})}
     facts = {
         "scale": str(at.scale),
         "channels": str(at.channels),
@@ -295,7 +296,9 @@ def _facts(
         "config": OmegaConf.to_yaml(OmegaConf.create(config)),
         "source": source,
     }
-    values = {} if span is None else {"data_range": json.dumps(list(span))}
+    more = {} if values.range is None else {"data_range": json.dumps(values.range)}
+    if values.holes:
+        more["data_holes"] = "true"
     if net.guide_channels:
-        values["guide_channels"] = str(net.guide_channels)
-    return {**facts, **values, **({} if licence is None else {"licence": licence})}
+        more["guide_channels"] = str(net.guide_channels)
+    return {**facts, **more, **({} if licence is None else {"licence": licence})}

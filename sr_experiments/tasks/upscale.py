@@ -171,6 +171,7 @@ def _settings(restorer: Restorer, checkpoint: str | None) -> dict[str, Any]:
         "scale": restorer.scale,
         "self_ensemble": restorer.self_ensemble,
         "bfloat16": restorer.bfloat16,
+        **({"holes": True} if restorer.holes else {}),
     }
 
 

@@ -9,14 +9,20 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
+from sr_experiments.data.holes import filled, measured
 from sr_experiments.data.memory import free_bytes, readable
 from sr_experiments.imaging.colour import to_levels
 from sr_experiments.imaging.io import to_tensor
+from sr_experiments.imaging.measured import enlarged
 from sr_experiments.imaging.picture import Picture
 from sr_experiments.imaging.resize import imresize
 from sr_experiments.restorer import Restorer
 
 Alpha = Literal["bicubic", "net"]
+HOLES = (
+    "a level of 0 was taken for a pixel that was not measured, as in training (data.holes=true): the net saw "
+    "the nearest level in its place, and it is 0 in the result"
+)
 _ROWS = 64
 _FAR = 8  # pixels into what is transparent
 _COPIES = 3  # of the result: its numbers, and what writing them takes
@@ -52,8 +58,8 @@ def enlarge(
             f"{readable(size)} of memory, and {readable(free)} are free"
         )
     if picture.alpha is None:
-        return replace(picture, pixels=_enlarged(picture.pixels, restorer, guide, advance))
-    pixels = _enlarged(_spread(picture.pixels, picture.alpha), restorer, guide, advance)
+        return replace(picture, pixels=_of_levels(picture.pixels, restorer, guide, advance))
+    pixels = _of_levels(_spread(picture.pixels, picture.alpha), restorer, guide, advance)
     if alpha == "net":
         return replace(picture, pixels=pixels, alpha=_enlarged(picture.alpha, restorer, guide))
     small = to_tensor(picture.alpha)
@@ -76,6 +82,23 @@ def _spread(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         colour = torch.where((known == 0) & (near > 0), mean, colour)
         known = (near > 0).float()
     return (colour[0].permute(1, 2, 0).numpy() + 0.5).astype(pixels.dtype)
+
+
+def _of_levels(
+    samples: np.ndarray, restorer: Restorer, guide: Tensor | None, advance: Callable[[float], None]
+) -> np.ndarray:
+    """As `_enlarged`; where the net was trained with holes, they are filled for it, and 0 in the result."""
+    if not restorer.holes:
+        return _enlarged(samples, restorer, guide, advance)
+    known = measured(samples)[:, :, 0] > 0
+    if known.all():
+        return _enlarged(samples, restorer, guide, advance)
+    if HOLES not in restorer.notes:
+        restorer.notes.append(HOLES)
+    result = _enlarged(filled(samples, name="the image"), restorer, guide, advance)
+    result[result.max(axis=2) == 0] = 1  # a level of 0 says that nothing was measured
+    result[~enlarged(known, restorer.scale)] = 0
+    return result
 
 
 def _enlarged(
