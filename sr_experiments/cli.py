@@ -21,6 +21,7 @@ import sr_experiments
 from sr_experiments.arguments import as_hydra_takes
 from sr_experiments.check import check
 from sr_experiments.config import register
+from sr_experiments.imports import heavy
 from sr_experiments.mistakes import composition_message, user_message
 from sr_experiments.paths import conf_dir
 from sr_experiments.ranks import as_another, is_first, refuse_a_sweep, refuse_several_processes
@@ -46,7 +47,8 @@ def _app(config: DictConfig) -> None:
             member.run_apart(config, folder)
             return
         config = member.begun(config, folder)
-        task = instantiate(config.task)  # imported only now: Lightning takes seconds
+        with heavy():  # imported only now: Lightning takes seconds
+            task = instantiate(config.task)
         task(config, folder)
         member.note("finished")
     except Pruned:

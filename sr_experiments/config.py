@@ -27,6 +27,12 @@ _AT_LEAST = {
     "optimizer.momentum": 0,
 }
 _LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches")
+TOGETHER = (
+    ("guide_channels", "net.guide_channels"),
+    ("channels", "callbacks.images.bands"),
+    ("trainer.accelerator", "trainer.devices"),
+)
+"""Keys whose values can be a mistake together, and none each; any other mistake is in one value."""
 PRECISIONS = ("auto", "32-true", "64-true", "bf16-mixed", "16-mixed")
 MEMORY_FORMATS = ("auto", "contiguous", "channels_last")
 
@@ -252,9 +258,15 @@ def _psnr_of(channels: int, span: Any = None) -> str:
     return "psnr_y" if channels in (1, 3) else "psnr_bands"
 
 
+def _same(store: ConfigStore, memo: dict[int, Any]) -> ConfigStore:
+    return store
+
+
 def register() -> None:
     """Make the root dataclass and the resolvers known to Hydra. May be called again."""
     store = ConfigStore.instance()
+    # Hydra copies this singleton, which nothing changes, whenever it composes, and for every list in --help.
+    ConfigStore.__deepcopy__ = _same  # type: ignore[attr-defined]
     store.store(name="schema", node=Config)
     store.store(group="hydra/sweeper", name="sr_experiments", node=SweepConfig)
     # ${mul:a,b}: budgets in epochs and schedules in steps are written once and derived from one another.

@@ -6,7 +6,7 @@ A secret is the value of an environment variable whose name says so, and a passw
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 HIDDEN = "<hidden>"
@@ -18,18 +18,26 @@ _ADDRESS = re.compile(r"(?<=://)[^/@\s:]+:[^/@\s]+(?=@)")
 
 def redacted(text: str, *, environment: Mapping[str, str] = os.environ) -> str:
     """A text without secrets."""
-    for value in _secrets(environment):
-        text = text.replace(value, HIDDEN)
-    return _ADDRESS.sub(HIDDEN, text)
+    return _without(text, _secrets(environment))
 
 
 def redacted_all(value: Any) -> Any:
     """The same of every text inside lists and mappings."""
+    return _all_without(value, _secrets(os.environ))
+
+
+def _all_without(value: Any, secrets: Sequence[str]) -> Any:
     if isinstance(value, str):
-        return redacted(value)
+        return _without(value, secrets)
     if isinstance(value, Mapping):
-        return {key: redacted_all(entry) for key, entry in value.items()}
-    return [redacted_all(entry) for entry in value] if isinstance(value, list | tuple) else value
+        return {key: _all_without(entry, secrets) for key, entry in value.items()}
+    return [_all_without(entry, secrets) for entry in value] if isinstance(value, list | tuple) else value
+
+
+def _without(text: str, secrets: Sequence[str]) -> str:
+    for value in secrets:
+        text = text.replace(value, HIDDEN)
+    return _ADDRESS.sub(HIDDEN, text)
 
 
 def _secrets(environment: Mapping[str, str]) -> list[str]:

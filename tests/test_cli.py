@@ -186,3 +186,70 @@ def test_main_is_three_lines() -> None:
     assert (done.returncode, done.stdout) == (0, f"sr_experiments {__version__}\n")
     lines = (ROOT / "sr_experiments" / "__main__.py").read_text(encoding="utf-8").splitlines()
     assert len([line for line in lines if line and not line.startswith('"""')]) <= 3
+
+
+ALONE = """
+import sys
+sys.argv = ["sr_experiments", *sys.argv[1:]]
+from sr_experiments import cli
+try:
+    cli.main()
+finally:
+    print(" ".join(sorted({name.partition(".")[0] for name in sys.modules})), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["model=rcna"], ["model=rcan", "-c", "job"]])
+def test_an_answer_imports_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
+    """Whoever waits two seconds to be told of a typo has typed the next one meanwhile."""
+    command = [sys.executable, "-c", ALONE, *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    imported = set(done.stderr.splitlines()[-1].split())
+    assert {"sr_experiments", "hydra"} <= imported, done.stderr
+    heavy = {"torch", "numpy", "pytorch_lightning", "torchvision", "torchmetrics", "kornia", "wandb", "scipy"}
+    assert not imported & (heavy | {"PIL", "matplotlib", "optuna"})
+
+
+def test_training_imports_what_it_needs() -> None:
+    """What a run may need, such as kornia for blur, is imported by the run that does."""
+    told = """
+import sys
+from sr_experiments.imports import heavy
+with heavy():
+    import sr_experiments.tasks.train
+print(" ".join(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, timeout=120)
+    imported = set(done.stdout.split())
+    assert {"torch", "pytorch_lightning"} <= imported
+    assert not done.stderr, "what is not searched for garbage is given back at the end"
+    unused = {
+        "kornia",
+        "lpips",
+        "wandb",
+        "skimage",
+        "spandrel",
+        "optuna",
+        "onnx",
+        "onnxruntime",
+        "tensorboard",
+    }
+    assert not imported & (unused | {"tensorboard", "jinja2", "av", "rasterio", "nibabel", "pydicom", "s3fs"})
+
+
+def test_heavy_imports_are_not_searched_for_garbage() -> None:
+    """In a process of its own: nothing can be taken back."""
+    told = """
+import gc
+from sr_experiments.imports import heavy
+kept = [[] for _ in range(1000)]
+with heavy():
+    assert not gc.isenabled()
+assert gc.isenabled() and gc.get_freeze_count() >= 1000
+before = gc.get_freeze_count()
+more = [[] for _ in range(1000)]
+with heavy():
+    assert gc.isenabled()
+assert gc.get_freeze_count() == before, "what a run has left could never be collected"
+"""
+    subprocess.run([sys.executable, "-c", told], check=True, timeout=60)

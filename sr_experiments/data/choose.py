@@ -1,7 +1,7 @@
 """The three ways of saying which images are meant."""
 
 from sr_experiments.data.shards import Sharded
-from sr_experiments.data.sources import Folder, Paired, Part, Source
+from sr_experiments.data.sources import Folder, Paired, Source, divided
 
 Pair = tuple[str | None, str | None]  # folders of gt and lq
 
@@ -50,7 +50,7 @@ def choose_sources(
         raise ValueError(
             "validation images are missing: a set in shards has none to hold out; data.val.root=FOLDER"
         )
-    return Part(train, held_out=held_out, part="train"), Part(train, held_out=held_out, part="val")
+    return divided(train, held_out=held_out)
 
 
 def _paired(folders: Pair, *, scale: int, prefix: str = "") -> Paired | None:

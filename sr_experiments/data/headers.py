@@ -1,21 +1,18 @@
 """What can be known to be wrong before training starts, from the headers of the files alone."""
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from sr_experiments.data.memory import cores
+from sr_experiments.data.remembered import Remembered
 from sr_experiments.data.sources import Item
+from sr_experiments.data.threads import in_threads
 from sr_experiments.imaging.colour import to_channels
 
 Size = tuple[int, int]
-
-
-def threads() -> int:
-    """How many threads read files: decoders leave the interpreter free, a disk answers several at once."""
-    return min(16, 2 * cores())
+Shape = tuple[int, int, int]
+_TOGETHER = 16  # headers that are one task of a thread
 
 
 def inspect(
@@ -26,6 +23,7 @@ def inspect(
     reason: str,
     channels: int | None = None,
     guide_channels: int = 0,
+    memory: Path | None = None,
 ) -> tuple[list[Size], list[str]]:
     """Read the headers of all files.
 
@@ -36,59 +34,75 @@ def inspect(
         reason: Why, for the message.
         channels: Wanted C, which every file must have or be converted to; None: any.
         guide_channels: The same of guides, where images have any.
+        memory: Folder in which is kept what headers say, where there are many; None: nothing is kept.
 
     Returns:
         (H, W) of the readable good images, not cropped yet, and a sentence for everything that is wrong.
     """
 
-    def look(item: Item) -> tuple[Size | None, str | None]:
-        size, problem = _inspect(item, scale=scale, minimum=minimum, reason=reason, channels=channels)
-        if problem is None and size is not None and item.guide is not None:
-            problem = _wrong_guide(item, size, channels=guide_channels)
-        return size, problem
+    remembered = Remembered(memory, items)
 
-    with ThreadPoolExecutor(threads()) as pool:
-        results = list(pool.map(look, items))
+    def look(item: Item) -> tuple[Size | None, str | None]:
+        def size(path: Path, channels: int | None) -> Size:
+            return _size(remembered.shape(item, path), path, channels=channels)
+
+        return _inspect(
+            item, size, scale=scale, minimum=minimum, reason=reason, channels=(channels, guide_channels)
+        )
+
+    known = all(map(remembered.knows, items))
+    results = [look(item) for item in items] if known else list(in_threads(look, items, together=_TOGETHER))
+    remembered.keep()
     return [size for size, _ in results if size is not None], [
         text for _, text in results if text is not None
     ]
 
 
 def _inspect(
-    item: Item, *, scale: int, minimum: int, reason: str, channels: int | None
+    item: Item,
+    size_of: Callable[[Path, int | None], Size],
+    *,
+    scale: int,
+    minimum: int,
+    reason: str,
+    channels: tuple[int | None, int],
 ) -> tuple[Size | None, str | None]:
     try:
-        height, width = _size(item, item.gt, channels=channels)
-        small = _size(item, item.lq, channels=channels) if item.lq is not None else None
+        size = size_of(item.gt, channels[0])
+        small = size_of(item.lq, channels[0]) if item.lq is not None else None
     except (ValueError, OSError) as error:
         return None, str(error)
-    size = height, width
+    height, width = size
     if min(height // scale, width // scale) * scale < minimum:
         return size, f"{item.gt} is {height}x{width} (height x width), {reason}"
-    if small is not None:
-        return size, wrong_pair(item.gt, item.lq, (height, width), small, scale=scale)
-    return size, None
+    problem = wrong_pair(item.gt, item.lq, size, small, scale=scale) if small is not None else None
+    if problem is None and item.guide is not None:
+        problem = _wrong_guide(item.gt, item.guide, size, size_of, channels=channels[1])
+    return size, problem
 
 
-def _wrong_guide(item: Item, size: Size, *, channels: int) -> str | None:
+def _wrong_guide(
+    gt: Path, guide: Path, size: Size, size_of: Callable[[Path, int | None], Size], *, channels: int
+) -> str | None:
     """What is wrong with a guide, if anything is."""
-    assert item.guide is not None
     try:
-        found = _size(item, item.guide, channels=channels)
+        found = size_of(guide, channels)
     except (ValueError, OSError) as error:
         return str(error).replace("channels=", "guide_channels=")
-    return wrong_guide(item.gt, item.guide, size, found)
+    return wrong_guide(gt, guide, size, found)
 
 
-def _size(item: Item, path: Path, *, channels: int | None) -> Size:
+def _size(shape: Shape, path: Path, *, channels: int | None) -> Size:
     """(H, W) of a file that can be given the wanted channels.
 
     Raises:
-        ValueError: If it cannot, or cannot be read.
+        ValueError: If it cannot.
     """
-    height, width, found = item.shape(path)
+    height, width, found = shape
+    if not channels or channels == found:
+        return height, width
     try:
-        to_channels(np.empty((1, 1, found), np.uint8), channels=channels or found)
+        to_channels(np.empty((1, 1, found), np.uint8), channels=channels)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return height, width

@@ -8,7 +8,6 @@ import itertools
 import logging
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sr_experiments.data.headers import threads, wrong_guide, wrong_pair
+from sr_experiments.data.headers import wrong_guide, wrong_pair
 from sr_experiments.data.holes import filled, measured
 from sr_experiments.data.memory import readable
 from sr_experiments.data.packing import open_or_build
@@ -24,6 +23,7 @@ from sr_experiments.data.pair import Pair
 from sr_experiments.data.problems import shortened
 from sr_experiments.data.sources import Item
 from sr_experiments.data.store import Store, in_memory, in_order
+from sr_experiments.data.threads import in_threads
 from sr_experiments.data.windows import Windows
 from sr_experiments.degradations.base import Degradation
 from sr_experiments.imaging.colour import to_channels
@@ -119,8 +119,7 @@ class Images:
         if self._cache is not None:
             return
         start = time.perf_counter()
-        with ThreadPoolExecutor(threads()) as pool:
-            results = list(pool.map(self._try, self.items))
+        results = list(in_threads(self._try, self.items))
         problems = [result for result in results if isinstance(result, str)]
         if problems:
             raise ValueError(shortened(problems, separator="\n"))

@@ -1,7 +1,7 @@
 """The images of every role (training, validation, a test set): opened, and kept where there is room."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from sr_experiments.data.order import Order
 from sr_experiments.data.shard_writer import Cut, write_shards
 from sr_experiments.data.shards import PAIRS, Sharded, Shards
 from sr_experiments.data.sources import Item, Source
-from sr_experiments.data.stock import TRAIN, Stock
+from sr_experiments.data.stock import TRAIN, Stock, without_lq
 from sr_experiments.degradations.base import Degradation
 from sr_experiments.degradations.bicubic import Bicubic
 
@@ -112,7 +112,7 @@ class Library:
             return Together([self._open_enlarged(items, sizes, scale=scale) for scale in self.scales])
         from_crops = role == TRAIN and self.late
         if from_crops:
-            items = [replace(item, lq=None) for item in items]
+            items = without_lq(items)
         spoil = None if from_crops else SpoilWhole(self.degradation)
         return Images(
             items,
@@ -130,7 +130,7 @@ class Library:
         assert isinstance(self.degradation, Bicubic)
         # Published LR files are those of one scale, and equal to what is made here.
         spoil = SpoilWhole(self.degradation.at_scale(scale))
-        alone = [replace(item, lq=None) for item in items]
+        alone = without_lq(items)
         return Images(alone, scale=scale, channels=self.channels, spoil=spoil, sizes=sizes, enlarge=True)
 
     def write_shards(self, url: str, *, tile: int, size: float) -> dict[str, Any]:
@@ -157,7 +157,13 @@ class Library:
         """
         kept = [role for role in (TRAIN, "val") if not isinstance(self[role], Shards)]
         needed = {role: self._needs(role) for role in kept}
-        chosen = choose_cache(place.cache, sum(needed.values()) * place.ranks, place.folder)
+        chosen = choose_cache(
+            place.cache,
+            sum(needed.values()) * place.ranks,
+            place.folder,
+            files=sum(len(self.stock.items[role]) for role in kept),
+            limit=place.limit,
+        )
         if chosen == "device":
             refuse_too_large(needed[TRAIN], device=place.device)
         for role in kept:
@@ -193,6 +199,7 @@ def library_of(data: "SRData") -> Library:
         scales=data.scales,
         lq=None if late else PAIRS if data.train.paired else repr(data.degradation),
         guide_channels=data.guide_channels,
+        memory=data.cache_dir,
     )
     margin = MARGIN if resized else 0
     return Library(

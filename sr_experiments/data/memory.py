@@ -16,23 +16,29 @@ UNKNOWN = 4 * 2**30  # where the system does not tell (macOS, Windows): what any
 
 SHARE = 4  # the images may take one part in so many of what is free
 DISK_SHARE = 2
+MANY = 5000  # files; to decode so many takes seconds even where they are small
 DEVICE_SHARE = 2
 
 
-def choose_cache(cache: str, needed: float, folder: Path) -> str:
+def choose_cache(
+    cache: str, needed: float, folder: Path, *, files: int = 1, limit: float | None = None
+) -> str:
     """Where decoded images are kept: `memory`, `disk` or `none`. What that costs, the log says.
 
     Args:
-        cache: As asked for; `auto` takes the first of these that has the room.
+        cache: As asked for; `auto` takes the first of these that has the room. Many files are kept on disk
+            where that can be: what is in memory is decoded anew at each start.
         needed: Bytes of the images.
         folder: Where they would be kept on disk.
+        files: How many there are.
+        limit: Bytes that may be kept on disk; None: half of what is free.
     """
     if cache != "auto":
         return cache
     free = free_bytes()
-    if needed <= free / SHARE:
-        return "memory"
     there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    if needed <= free / SHARE and (files < MANY or not _takes(there, needed, limit=limit)):
+        return "memory"
     free_disk = shutil.disk_usage(there).free
     if needed <= free_disk / DISK_SHARE:
         return "disk"
@@ -45,6 +51,12 @@ def choose_cache(cache: str, needed: float, folder: Path) -> str:
         readable(free_disk),
     )
     return "none"
+
+
+def _takes(folder: Path, needed: float, *, limit: float | None) -> bool:
+    """Whether a disk has the room without anything being removed for it."""
+    allowed = shutil.disk_usage(folder).free / DISK_SHARE
+    return os.access(folder, os.W_OK) and needed <= (allowed if limit is None else min(limit, allowed))
 
 
 def refuse_too_large(needed: float, *, device: torch.device) -> None:

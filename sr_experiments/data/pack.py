@@ -21,13 +21,13 @@ import torch
 
 from sr_experiments.data.pair import PLANES, Pair
 from sr_experiments.data.room import Claim
-from sr_experiments.data.store import Place, Store, margin
+from sr_experiments.data.store import ALIGNED, Place, Store, Table, margin
 from sr_experiments.data.windows import Windows
 
 FORMAT = 2
 """To be raised when the same files and settings make other pixels: old packs are then made anew."""
 INDEX = "index.json"
-_ALIGNED = 4096  # images start on pages of the memory
+_PAGE = 4096  # of the memory: large images start on one; of small ones several share it
 
 
 class Pack(Store):
@@ -55,13 +55,14 @@ class Pack(Store):
         if digest != _digest(index) or length != index["bytes"]:
             raise ValueError(f"{folder} is not whole")
         images = index["images"]
-        self._checksums = [[image[key][3] for key in PLANES if image.get(key)] for image in images]
-        places = {key: [_place(image[key]) for image in images if image.get(key)] for key in PLANES}
-        there = {key: entries for key, entries in places.items() if entries}
-        super().__init__(self._open(), places=there, grey=[image["grey"] for image in images])
+        every = {key: [image[key] for image in images if image.get(key)] for key in PLANES}
+        columns = {key: list(zip(*entries, strict=True)) for key, entries in every.items() if entries}
+        self._checksums = {key: np.array(column[3]) for key, column in columns.items()}
+        tables = {key: Table(*column[:3]) for key, column in columns.items()}
+        self._checked = torch.zeros(len(images), dtype=torch.bool)
+        super().__init__(self._open(), tables=tables, grey=[image["grey"] for image in images])
 
     def _open(self) -> torch.Tensor:
-        self._checked = torch.zeros(len(self._checksums), dtype=torch.bool)
         # Copy on write: torch takes no array that can not be written to. Nothing writes.
         return torch.from_numpy(np.memmap(self._path, mode="c", dtype=np.uint8))
 
@@ -73,6 +74,7 @@ class Pack(Store):
         """Map the file again."""
         self.__dict__.update(state)
         self._use = Claim(self.folder)
+        self._checked = torch.zeros(len(self), dtype=torch.bool)
         self.pixels = self._open()
 
     def __getitem__(self, index: int) -> Pair:  # type: ignore[override]  # no slices
@@ -97,9 +99,10 @@ class Pack(Store):
     def _check(self, index: int) -> None:
         """Compare an image with its checksum, once."""
         if not self._checked[index]:
-            for places, checksum in zip(self._places.values(), self._checksums[index], strict=True):
-                start, length = places[index].start, places[index].nbytes
-                if zlib.crc32(self.pixels[start : start + length].numpy().data) != checksum:
+            for key, table in self._tables.items():
+                start, length = table[index].start, table[index].nbytes
+                found = zlib.crc32(self.pixels[start : start + length].numpy().data)
+                if found != self._checksums[key][index]:
                     raise ValueError(f"{self._path} was changed: remove {self.folder}, it is made anew")
             self._checked[index] = True
 
@@ -125,7 +128,7 @@ def write_pack(folder: Path, pairs: Iterable[Pair], *, fingerprint: str) -> int:
                 {key: _written(stream, plane) for key, plane in pair.planes().items()} | {"grey": pair.grey}
                 for pair in pairs
             ]
-            places = [_place(entry[key]) for entry in entries for key in PLANES if key in entry]
+            places = (_place(entry[key]) for entry in entries for key in PLANES if key in entry)
             stream.write(bytes(margin(places)))
             stream.flush()
             os.fsync(stream.fileno())
@@ -153,7 +156,7 @@ def _digest(index: dict[str, Any]) -> str:
 
 def _written(stream: BinaryIO, array: np.ndarray) -> list[Any]:
     """Start, shape, dtype and checksum of what was written."""
-    stream.write(bytes(-stream.tell() % _ALIGNED))
+    stream.write(bytes(-stream.tell() % (_PAGE if array.nbytes >= _PAGE else ALIGNED)))
     start = stream.tell()
     content = np.ascontiguousarray(array).data.cast("B")
     stream.write(content)

@@ -4,19 +4,19 @@ import logging
 import os
 import time
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
 
-from sr_experiments.data.headers import threads
 from sr_experiments.data.memory import readable
 from sr_experiments.data.pack import FORMAT, Pack, hashed, write_pack
 from sr_experiments.data.pair import Pair
+from sr_experiments.data.remembered import states_of
 from sr_experiments.data.room import alone, make_room
 from sr_experiments.data.sources import Item
+from sr_experiments.data.threads import in_threads
 
 _log = logging.getLogger(__name__)
 
@@ -72,18 +72,22 @@ def open_or_build(
 
 
 def fingerprint_of(items: Sequence[Item]) -> str:
-    """Of the files as they are now."""
-    return hashed([[path, *_state(path)] for path in _paths(items)])
+    """Of the files as they are now.
+
+    Raises:
+        FileNotFoundError: If one is not there any more.
+    """
+    paths = _paths(items)
+    states = states_of(paths)
+    if None in states:
+        missing = paths[states.index(None)]
+        raise FileNotFoundError(f"there is no image {missing}: it was removed meanwhile; start again")
+    return hashed([[path, *(state or ())] for path, state in zip(paths, states, strict=True)])
 
 
 def _paths(items: Sequence[Item]) -> list[str]:
-    return [str(path.absolute()) for item in items for path in item.files()]
-
-
-def _state(path: str) -> tuple[int, int, int]:
-    """By which a changed file is known: a copy may take on an old time of change, but not its own."""
-    state = os.stat(path)
-    return state.st_size, state.st_mtime_ns, state.st_ctime_ns
+    here = os.getcwd()
+    return [os.path.join(here, path) for item in items for path in item.files()]
 
 
 def _found(folder: Path, fingerprint: str) -> Pack | None:
@@ -95,23 +99,13 @@ def _found(folder: Path, fingerprint: str) -> Pack | None:
 
 
 def decoded(items: Sequence[Item], read: Callable[[Item], Pair]) -> Generator[Pair, None, None]:
-    """Images in their order. Decoders leave the interpreter free, so threads decode.
+    """Images in their order, as they are asked for.
 
     Args:
         items: The files.
         read: Decodes one image.
     """
-    several = threads()
     console = Console(stderr=True)
-    with ThreadPoolExecutor(several) as pool:
-        waiting = [pool.submit(read, item) for item in items[: 2 * several]]
-        rest = iter(items[2 * several :])
-        try:
-            for _ in track(range(len(items)), "decoding", console=console, transient=True):
-                pair = waiting.pop(0).result()
-                # Not all at once: decoded images would fill the memory that they do not fit into.
-                waiting += [pool.submit(read, item) for item in [next(rest, None)] if item is not None]
-                yield pair
-        finally:
-            for future in waiting:
-                future.cancel()
+    with closing(in_threads(read, items)) as pairs:
+        # Not all at once: decoded images would fill the memory that they do not fit into.
+        yield from track(pairs, "decoding", total=len(items), console=console, transient=True)

@@ -229,10 +229,12 @@ class Part(Source):
         self.paired = source.paired
         self.held_out = held_out
         self.part = part
+        self._listed: list[Item] = []  # of both parts, where they are made together
 
     def items(self) -> list[Item]:
         """The images of this part."""
-        every = self.source.items()
+        every = self._listed or self.source.items()
+        self._listed[:] = every
         if len(every) < 2:
             raise ValueError(
                 f"{every[0].gt} is the only image, so none can be held out for validation; "
@@ -246,6 +248,13 @@ class Part(Source):
             "held out for validation: the last %d of %d images, %s to %s", count, len(every), first, last
         )
         return every[-count:]
+
+
+def divided(source: Source, *, held_out: int) -> tuple[Part, Part]:
+    """What is trained on and what is held out. The source is listed once for both; see `Part`."""
+    train, val = Part(source, held_out=held_out, part="train"), Part(source, held_out=held_out, part="val")
+    val._listed = train._listed
+    return train, val
 
 
 def unique_names(paths: Sequence[Path]) -> list[str]:

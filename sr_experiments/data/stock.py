@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from sr_experiments.data.headers import inspect
 from sr_experiments.data.problems import shortened
@@ -28,6 +29,7 @@ class Stock:
         guide_channels: Of guides, to which they can be converted; 0: none is looked at.
         use_lq: Whether low-quality files of published sets are taken. They are bicubic: where another
             degradation is asked for they are not what is meant. Those of pairs are always taken.
+        memory: Folder in which is kept what headers say; see `remembered.py`.
 
     Attributes:
         items: Role -> files.
@@ -44,6 +46,7 @@ class Stock:
         scales: Sequence[int] = (),
         lq: str | None = None,
         guide_channels: int = 0,
+        memory: Path | None = None,
     ) -> None:
         """Nothing is looked at yet."""
         self.scale = scale
@@ -53,6 +56,7 @@ class Stock:
         self.lq = lq
         self.use_lq = use_lq
         self.guide_channels = guide_channels
+        self.memory = memory
         self.items: dict[str, list[Item]] = {}
         self.sizes: dict[str, list[tuple[int, int]]] = {}
 
@@ -82,9 +86,9 @@ class Stock:
         except (ValueError, OSError) as error:
             return str(error).splitlines()
         if not (self.use_lq or source.paired):
-            items = [replace(item, lq=None) for item in items]
+            items = without_lq(items)
         if not self.guide_channels:
-            items = [replace(item, guide=None) for item in items]
+            items = [replace(item, guide=None) if item.guide else item for item in items]
         elif alone := [str(item.gt) for item in items if item.guide is None]:
             return [
                 f"guide_channels={self.guide_channels}, but there is no guide for: {shortened(alone)}",
@@ -103,6 +107,7 @@ class Stock:
             reason=reason,
             channels=self.channels,
             guide_channels=self.guide_channels,
+            memory=self.memory,
         )
         if not problems:
             self.items[role] = items
@@ -120,3 +125,8 @@ class Stock:
         if problem is None:
             self.items[role], self.sizes[role] = source.items(), source.sizes()
         return [problem] if problem else []
+
+
+def without_lq(items: Sequence[Item]) -> list[Item]:
+    """The same images, whose low-quality files are not looked at."""
+    return [replace(item, lq=None) if item.lq is not None else item for item in items]

@@ -44,19 +44,16 @@ class Store(Sequence[Pair]):
 
     Args:
         pixels: (N,) uint8; behind the last image at least as many bytes as the widest row has.
-        places: Key (see `PLANES`) -> where that of every image lies.
+        tables: Key (see `PLANES`) -> where that of every image lies.
         grey: Whether the file of each had one channel.
     """
 
-    def __init__(
-        self, pixels: Tensor, *, places: Mapping[str, Sequence[Place]], grey: Sequence[bool]
-    ) -> None:
-        """Tabulate the places."""
-        assert all(len(entries) == len(grey) for entries in places.values())
+    def __init__(self, pixels: Tensor, *, tables: Mapping[str, "Table"], grey: Sequence[bool]) -> None:
+        """Keep them."""
+        assert all(len(table) == len(grey) for table in tables.values())
         self.pixels = pixels
         self.grey = list(grey)
-        self._places = {key: list(entries) for key, entries in places.items()}
-        self._tables = {key: _Table(places) for key, places in self._places.items()}
+        self._tables = dict(tables)
 
     def __len__(self) -> int:
         """Number of images."""
@@ -64,7 +61,7 @@ class Store(Sequence[Pair]):
 
     def __getitem__(self, index: int) -> Pair:  # type: ignore[override]  # no slices
         """One image, in place: not copied."""
-        arrays = {key: self._array(places[index]) for key, places in self._places.items()}
+        arrays = {key: self._array(table[index]) for key, table in self._tables.items()}
         return Pair(
             gt=arrays["gt"],
             lq=arrays.get("lq"),
@@ -80,16 +77,17 @@ class Store(Sequence[Pair]):
     @property
     def sizes(self) -> list[tuple[int, int]]:
         """(height, width) of the good images."""
-        return [place.shape[:2] for place in self._places["gt"]]
+        table = self._tables["gt"]
+        return list(zip(table.heights.tolist(), table.widths.tolist(), strict=True))
 
     @property
     def nbytes(self) -> int:
         """Of all images."""
-        return sum(place.nbytes for places in self._places.values() for place in places)
+        return sum(table.nbytes for table in self._tables.values())
 
     def to(self, device: torch.device) -> "Store":
         """The same on another device."""
-        return Store(self.pixels.to(device), places=self._places, grey=self.grey)
+        return Store(self.pixels.to(device), tables=self._tables, grey=self.grey)
 
     def read(self, windows: Windows, *, scale: int) -> dict[str, Tensor]:
         """Crops of a batch.
@@ -108,7 +106,7 @@ class Store(Sequence[Pair]):
             for key, table in self._tables.items()
         }
 
-    def _crops(self, table: "_Table", windows: Windows) -> Tensor:
+    def _crops(self, table: "Table", windows: Windows) -> Tensor:
         kinds = table.kinds[windows.images.numpy()]
         parts = []
         for kind in sorted(set(kinds.tolist())):
@@ -117,7 +115,7 @@ class Store(Sequence[Pair]):
             parts.append((rows, self._crops_of_kind(table, mine, table.names[kind])))
         return in_order(parts)
 
-    def _crops_of_kind(self, table: "_Table", windows: Windows, dtype: str) -> Tensor:
+    def _crops_of_kind(self, table: "Table", windows: Windows, dtype: str) -> Tensor:
         side, channels = windows.largest, table.channels
         per_pixel = channels * np.dtype(dtype).itemsize
         images = windows.images.numpy()[:, None]
@@ -132,16 +130,47 @@ class Store(Sequence[Pair]):
         return found.view(_TORCH[dtype]).view(len(windows), side, side, channels)
 
 
-class _Table:
-    """The places of images as arrays: by numpy small sums do not hand the interpreter to another thread."""
+class Table(Sequence[Place]):
+    """The places of images as arrays: by numpy small sums do not hand the interpreter to another thread.
 
-    def __init__(self, places: Sequence[Place]) -> None:
-        self.names = sorted({place.dtype for place in places})
-        self.kinds = np.array([self.names.index(place.dtype) for place in places])
-        self.starts = np.array([place.start for place in places])
-        self.heights = np.array([place.shape[0] for place in places])
-        self.widths = np.array([place.shape[1] for place in places])
-        (self.channels,) = {place.shape[2] for place in places}
+    Args:
+        starts: First bytes, as many as there are images.
+        shapes: (H, W, C), all of the same C.
+        dtypes: See `Place`.
+    """
+
+    def __init__(self, starts: Sequence[int], shapes: Sequence[Sequence[int]], dtypes: Sequence[str]) -> None:
+        """Tabulate them."""
+        self.names = sorted(set(dtypes))
+        numbers = {name: number for number, name in enumerate(self.names)}
+        self.kinds = np.array([numbers[name] for name in dtypes])
+        self.starts = np.array(starts)
+        self.heights, self.widths, depths = np.array(shapes).reshape(-1, 3).T.copy()
+        (self.channels,) = set(depths.tolist())
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.starts)
+
+    def __getitem__(self, index: int) -> Place:  # type: ignore[override]  # no slices
+        """Where one of them lies."""
+        shape = int(self.heights[index]), int(self.widths[index]), self.channels
+        return Place(int(self.starts[index]), shape, self.names[self.kinds[index]])
+
+    @property
+    def nbytes(self) -> int:
+        """Of all images."""
+        sizes = np.array([np.dtype(name).itemsize for name in self.names])
+        return int((self.heights * self.widths * sizes[self.kinds]).sum() * self.channels)
+
+
+def tabulated(places: Sequence[Place]) -> Table:
+    """A table of places."""
+    return Table(
+        [place.start for place in places],
+        [place.shape for place in places],
+        [place.dtype for place in places],
+    )
 
 
 def in_memory(pairs: list[Pair]) -> Store:
@@ -167,9 +196,8 @@ def in_memory(pairs: list[Pair]) -> Store:
                 np.ascontiguousarray(array).reshape(-1).view(np.uint8)
             )
     pixels[end:] = 0
-    return Store(
-        pixels, places={key: [group[n] for group in places] for n, key in enumerate(keys)}, grey=grey
-    )
+    tables = {key: tabulated([group[n] for group in places]) for n, key in enumerate(keys)}
+    return Store(pixels, tables=tables, grey=grey)
 
 
 def margin(places: Iterable[Place]) -> int:

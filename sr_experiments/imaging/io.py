@@ -68,14 +68,20 @@ def list_images(folder: Path) -> list[Path]:
         raise FileNotFoundError(f"there is no folder {folder}")
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder; give the folder that holds the images")
-    found = (p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
-    images = sorted(
-        (p for p in found if p.is_file() or not p.exists()), key=lambda path: natural_key(path.name)
-    )
-    for path in images:
-        if any("\ud800" <= letter <= "\udfff" for letter in path.name):
-            raise ValueError(f"{folder}: the name {path.name!a} is not UTF-8; rename the file")
-    return images
+    with os.scandir(folder) as entries:  # knows what each is without asking the disk again
+        names = [entry.name for entry in entries if _is_image(entry)]
+    for name in names:
+        if not name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in name):
+            raise ValueError(f"{folder}: the name {name!a} is not UTF-8; rename the file")
+    return [folder / name for name in sorted(names, key=natural_key)]
+
+
+def _is_image(entry: os.DirEntry[str]) -> bool:
+    if entry.name.startswith(".") or os.path.splitext(entry.name)[1].lower() not in IMAGE_SUFFIXES:
+        return False
+    if entry.is_symlink():
+        return os.path.isfile(entry.path) or not os.path.exists(entry.path)
+    return entry.is_file()
 
 
 def natural_key(name: str) -> tuple[list[tuple[bool, int, str]], str]:

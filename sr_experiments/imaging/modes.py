@@ -60,11 +60,21 @@ def check_size(height: int, width: int) -> None:
         Image.DecompressionBombError: If there are more pixels than the user's limit; where there is none,
             more than twice Pillow's, as Pillow has it.
     """
+    if (limit := _limit()) is not None and height * width > limit:
+        raise Image.DecompressionBombError(f"{height * width} pixels exceed the limit of {limit}")
+
+
+def is_within_limit(height: int, width: int) -> bool:
+    """Whether `check_size`, and Pillow, take it without a word."""
+    limit = _limit_given() or Image.MAX_IMAGE_PIXELS
+    return limit is None or height * width <= limit
+
+
+def _limit() -> int | None:
     limit = _limit_given()
     if limit is None and Image.MAX_IMAGE_PIXELS is not None:
         limit = 2 * Image.MAX_IMAGE_PIXELS
-    if limit is not None and height * width > limit:
-        raise Image.DecompressionBombError(f"{height * width} pixels exceed the limit of {limit}")
+    return limit
 
 
 def _limit_given() -> int | None:

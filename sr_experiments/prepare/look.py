@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sr_experiments.data.headers import Size, threads
+from sr_experiments.data.headers import Size
+from sr_experiments.data.threads import threads
 from sr_experiments.imaging import png16, tiff
 from sr_experiments.imaging.colour import to_channels
 from sr_experiments.imaging.io import FORMATS, image_size, read_image

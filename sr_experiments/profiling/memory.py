@@ -66,18 +66,19 @@ def _measure(given: Mapping[str, Any]) -> int:
         lq = torch.rand(batch, channels, height, width)
         before = _resident_from_here()
         net(lq)
-        return max(0, _most() - before)
+        return max(0, most_memory() - before)
 
 
 def _resident_from_here() -> int:
-    """Bytes; and from now on `_most` counts anew, where the system can do that."""
+    """Bytes; and from now on `most_memory` counts anew, where the system can do that."""
     if not _STATUS.is_file():
-        return _most()
+        return most_memory()
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # VmHWM becomes VmRSS
     return _status("VmRSS")
 
 
-def _most() -> int:
+def most_memory() -> int:
+    """Bytes of resident memory that this process had at most, since it began or counted anew."""
     if _STATUS.is_file():
         return _status("VmHWM")
     unit = 1 if sys.platform == "darwin" else _KIB

@@ -14,11 +14,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.core.utils import configure_log
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 
 from sr_experiments.continuing import quoted
 from sr_experiments.sweeps import member, slots
 from sr_experiments.sweeps.book import Book, Job
+from sr_experiments.sweeps.compose import Composer, numbered
 from sr_experiments.sweeps.state import OUTCOME
 
 _log = logging.getLogger(__name__)
@@ -61,9 +62,7 @@ class Setting:
             HydraException: If there is no such config.
         """
         config = self.context.config_loader.load_sweep_config(self.config, list(overrides))
-        with open_dict(config):
-            config.hydra.job.num = number
-            config.hydra.job.id = str(number)
+        numbered(config, number)
         return config
 
 
@@ -76,10 +75,11 @@ def enter(setting: Setting, book: Book, wanted: Sequence[Sequence[str]]) -> list
     """
     jobs = []
     names = {job.folder for job in book.jobs}
+    composer = Composer(setting)
     for overrides in wanted:
         job = book.find(overrides)
         if job is None:
-            name = _folder_name(setting, overrides, number=len(book.jobs))
+            name = _folder_name(composer.config(overrides, number=len(book.jobs)))
             if name in names:
                 raise ValueError(
                     f"hydra.sweep.subdir: two runs of the sweep would share the folder {name}; "
@@ -95,8 +95,7 @@ def enter(setting: Setting, book: Book, wanted: Sequence[Sequence[str]]) -> list
     return list(dict.fromkeys(jobs))
 
 
-def _folder_name(setting: Setting, overrides: Sequence[str], *, number: int) -> str:
-    config = setting.composed(overrides, number=number)
+def _folder_name(config: DictConfig) -> str:
     before = HydraConfig.instance().cfg
     HydraConfig.instance().set_config(config)
     try:

@@ -21,11 +21,14 @@ from sr_experiments.mistakes import user_message
 from sr_experiments.secret import redacted_all
 from sr_experiments.sweeps import slots
 from sr_experiments.sweeps.book import Book, open_book
+from sr_experiments.sweeps.compose import Composer
 from sr_experiments.sweeps.ended import SweepEnded
 from sr_experiments.sweeps.launch import Setting
+from sr_experiments.sweeps.looks import ENOUGH, Looks
 
 _SHOWN = 40  # rows of the table
 _NAMED = 5  # runs that a message names
+UNSEEN = f"not looked at: the {ENOUGH} before, with the same choices, have mistakes; mend those first"
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,7 @@ def plan(
     before = _before(book)
     measured: dict[tuple[str, ...], float | None] = {}
     planned = []
+    composer, looks = Composer(setting), Looks()
     for number, overrides in enumerate(combinations):
         job = book.find(overrides)
         status = "waiting" if job is None else book.state(job).status
@@ -121,28 +125,51 @@ def plan(
         kind = _configuration(known)
         seconds, source = before.get(kind), "an earlier run"
         if seconds is None:
-            source = ""
-            try:
-                config = checked(setting, overrides, number=number)
-                if clock is not None and kind not in measured:
-                    measured[kind] = clock(config)
-            except (ValueError, OSError) as error:
-                if (said := user_message(error)) is None:
-                    raise
-                status, source = "mistake", said
+            parts = composer.parts(overrides)
+            mistake = looks.mistake(parts)
+            if looks.needed(parts) and not looks.given_up(parts):
+                mistake = _looked(composer, overrides, number=number)
+                looks.note(parts, mistake)
+            elif looks.needed(parts):
+                mistake = UNSEEN
+            if mistake is None and clock is not None and kind not in measured:
+                try:
+                    measured[kind] = clock(checked(composer.config(overrides, number=number)))
+                except (ValueError, OSError) as error:
+                    if (mistake := user_message(error)) is None:
+                        raise
             seconds = measured.get(kind)
-            source = "measured" if seconds is not None else source
+            source = "measured" if seconds is not None else ""
+            if mistake is not None:
+                status, source = "mistake", mistake
         planned.append(Planned(known, status, seconds, source))
     return planned
 
 
-def checked(setting: Setting, overrides: Sequence[str], *, number: int) -> DictConfig:
+def _looked(composer: Composer, overrides: Sequence[str], *, number: int) -> str | None:
+    """What is wrong with a run, if anything is.
+
+    Raises:
+        HydraException: If it can not be composed.
+    """
+    try:
+        checked(composer.config(overrides, number=number))
+    except (ValueError, OSError) as error:
+        if (said := user_message(error)) is None:
+            raise
+        return said
+    return None
+
+
+def checked(whole: DictConfig) -> DictConfig:
     """The resolved config of a run.
+
+    Args:
+        whole: As it was composed.
 
     Raises:
         ValueError: If there is a mistake in it.
     """
-    whole = setting.composed(overrides, number=number)
     before = HydraConfig.instance().cfg
     HydraConfig.instance().set_config(whole)
     try:

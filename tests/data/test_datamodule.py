@@ -296,7 +296,7 @@ def test_the_cache_is_chosen_by_what_is_free(monkeypatch: pytest.MonkeyPatch, tm
     asked: list[tuple[str, float, Path]] = []
     answers = iter(["none", "disk", "memory"])
 
-    def answer(cache: str, needed: float, folder: Path) -> str:
+    def answer(cache: str, needed: float, folder: Path, **facts: Any) -> str:
         asked.append((cache, needed, folder))
         return next(answers)
 

@@ -266,6 +266,11 @@ def test_a_quarter_of_the_free_memory_is_allowed_and_half_of_the_disk(
     assert choose_cache("auto", 3_000_000, place) == "disk"
     assert asked == [tmp_path] * 2
     assert choose_cache("memory", 9_000_000, place) == "memory"
+    # To decode very many files at each start takes long, whatever the memory.
+    assert choose_cache("auto", 1_000_000, place, files=4999) == "memory"
+    assert choose_cache("auto", 1_000_000, place, files=5000) == "disk"
+    assert choose_cache("auto", 1_000_000, place, files=5000, limit=900_000) == "memory"
+    assert choose_cache("memory", 1_000_000, place, files=5000) == "memory"
     assert not caplog.messages
     assert choose_cache("auto", 3_100_000, place) == "none"
     assert caplog.messages == [

@@ -1,0 +1,52 @@
+"""Work on many files that threads share: results in order, and few of them at a time.
+
+Decoders leave the interpreter free, and a disk, above all one behind a network, answers several at once.
+"""
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from sr_experiments.data.memory import cores
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+
+def threads() -> int:
+    """How many read files."""
+    return min(16, 2 * cores())
+
+
+def in_threads(
+    function: Callable[[_T], _R], values: Iterable[_T], *, together: int = 1
+) -> Generator[_R, None, None]:
+    """What a function gives for each value, in their order.
+
+    Not all at once: results that nobody has taken yet are at most two for each thread, times `together`.
+    What is left when nobody asks any more is not begun.
+
+    Args:
+        function: It may raise; so does this, when its turn comes.
+        values: Taken as they are needed.
+        together: So many are one task, where each of them is quicker than handing it to a thread.
+    """
+
+    def several(part: list[_T]) -> list[_R]:
+        return [function(value) for value in part]
+
+    rest = iter(values)
+    parts = iter(lambda: list(itertools.islice(rest, together)), [])
+    with ThreadPoolExecutor(threads()) as pool:
+        ahead = itertools.islice(parts, 2 * threads())
+        waiting: deque[Future[list[_R]]] = deque(pool.submit(several, part) for part in ahead)
+        try:
+            while waiting:
+                found = waiting.popleft().result()
+                waiting.extend(pool.submit(several, part) for part in itertools.islice(parts, 1))
+                yield from found
+        finally:
+            for future in waiting:
+                future.cancel()
