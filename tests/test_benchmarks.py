@@ -90,6 +90,28 @@ def test_feed_prints_what_is_kept_of_the_speed() -> None:
     assert all(float(cell.strip().rstrip("%")) > 0 for cell in values.strip("|").split("|"))
 
 
+def test_step_prints_both_tables() -> None:
+    done = run("--nets", "toy_gan", "--rounds", "1", "--seconds", "0", script="step")
+    assert done.returncode == 0, done.stderr
+    told = done.stdout.split("cost:")[1]
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in told.splitlines() if "|" in row]
+    assert rows[0][:2] == ["net", "batch x patch"]
+    assert rows[2][:2] == ["toy_gan", "2 x 48"]
+    assert float(rows[2][5]) > 0
+    assert [row[0] for row in rows[3:]] == [
+        "way",
+        "---",
+        "eager float32",
+        "channels_last",
+        "bfloat16",
+        "fused",
+        "channels_last + bfloat16",
+        "channels_last + bfloat16 + fused",
+        "ours",
+    ]
+    assert "of the best way of the bare loop" in told
+
+
 def test_scaling_prints_what_a_ring_takes() -> None:
     """2 (n - 1) / n of 4 bytes a parameter: of EDSR-baseline's 1,517,571 at 200 and at 50 GB/s."""
     done = run("model", "--nets", "edsr_baseline", script="scaling")
@@ -132,6 +154,7 @@ def test_scaling_measures() -> None:
         ("data", ["--patch", "50"], "--patch a multiple of 4"),
         ("feed", ["--patch", "8"], "--patch from 16 to 400"),
         ("metrics", ["--side", "50"], "--side must be a multiple of 4 from 32 on"),
+        ("step", ["--device", "mps"], "--device cpu or cuda"),
     ],
 )
 def test_wrong_arguments_of_the_others(script: str, arguments: list[str], message: str) -> None:

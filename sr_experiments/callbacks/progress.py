@@ -89,7 +89,8 @@ class ProgressBar(Callback):
             self._bar = None
 
     def _numbers(self, trainer: Trainer) -> str:
-        logged = trainer.callback_metrics
+        # Lightning hears of a loss when a row is written; the model knows the last one.
+        logged = {**trainer.callback_metrics, **getattr(trainer.lightning_module, "told", {})}
         parts = []
         if "train/loss" in logged:
             parts.append(f"loss {float(logged['train/loss']):.4f}")

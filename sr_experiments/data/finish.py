@@ -16,6 +16,7 @@ from sr_experiments.degradations.bicubic import Bicubic
 from sr_experiments.degradations.crops import Crops
 from sr_experiments.degradations.taps import MODES, resample
 from sr_experiments.imaging.ledger import Ledger
+from sr_experiments.imaging.onto import onto
 from sr_experiments.imaging.random import Draw
 
 MATLAB = MODES.index("matlab")
@@ -104,7 +105,7 @@ class Finish:
             return turned
         order = torch.cat(orders)[:, :, None, None]
         return turned | {
-            key: turned[key].gather(1, order.to(turned[key].device).expand(-1, -1, *turned[key].shape[2:]))
+            key: turned[key].gather(1, onto(turned[key].device, order).expand(-1, -1, *turned[key].shape[2:]))
             for key in ("gt", "lq")
             if key in turned
         }
@@ -118,8 +119,8 @@ class Finish:
         mixed = {}
         for key, image in images.items():
             own, partner = image[: len(draw.positions)], image[len(draw.positions) :]
-            part = (share * _enlarged(inside, image.shape[-1])).to(image.device)
-            at = rows.to(image.device)
+            part = onto(image.device, share * _enlarged(inside, image.shape[-1]))
+            at = onto(image.device, rows)
             mixed[key] = own.index_copy(0, at, own[at] * (1 - part) + partner * part)
         return mixed
 
@@ -129,7 +130,7 @@ class Finish:
             return
         gt, lq = images["gt"], images["lq"]
         rows, clean_here = self.augment.blur_cuts(draw, side=self.plan.side)
-        at, clean_here = rows.to(lq.device), clean_here.to(lq.device)
+        at, clean_here = onto(lq.device, rows), onto(lq.device, clean_here)
         clean = gt[at]
         if lq.shape != gt.shape:
             clean = Bicubic(scale=gt.shape[-1] // lq.shape[-1], quantise=True).shrink(clean)
@@ -151,7 +152,7 @@ def _of_white(levels: Tensor, image: Tensor) -> Tensor:
         return levels
     # Divided by a tensor: a GPU multiplies by the rounded inverse of a plain number. 257 / 65535 would then
     # differ from 1 / 255 in the last bit, and a sample's bits would depend on the depth of its neighbours.
-    return levels.div_(torch.tensor(_levels(image), device=image.device))
+    return levels.div_(torch.full((), _levels(image), device=image.device))
 
 
 def _levels(image: Tensor) -> float:

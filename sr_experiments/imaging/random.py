@@ -162,12 +162,16 @@ class Draw:
                 2^31 - 1 above `low`. Values are equally likely to within (high - low) / 2^32.
             shape: Numbers of each sample.
         """
+        bits = self.bits(name, shape)
+        if self.positions.is_cpu:  # by numpy, as `_words_here` says
+            spans = np.asarray(high - low)
+            assert spans.min(initial=1) > 0
+            assert spans.max(initial=1) < 2**31
+            spans = spans.reshape(-1, *[1] * len(shape)) if spans.ndim else spans
+            return torch.from_numpy(_shift(_shift(bits.numpy(), 32) * spans, 32) + low)
         span = torch.as_tensor(high - low)
         span = span.reshape(-1, *[1] * len(shape)) if isinstance(high, Tensor) else span
         assert bool(((span > 0) & (span < 2**31)).all())
-        bits = self.bits(name, shape)
-        if self.positions.is_cpu:  # by numpy, as `_words_here` says
-            return torch.from_numpy(_shift(_shift(bits.numpy(), 32) * span.numpy(), 32) + low)
         return _shift(_shift(bits, 32) * span, 32) + low
 
     def choice(self, name: str, probabilities: Sequence[float], shape: Sequence[int] = ()) -> Tensor:

@@ -105,7 +105,6 @@ class GANModel(RestorationModel):
         self.gradient_clip_val, self.gradient_clip_algorithm = gradient_clip_val, gradient_clip_algorithm
         self.watch = Watch()
         self._window: list[Pair] = []  # of this step, where the discriminator moves more than once
-        self._norms: dict[str, Tensor] = {}  # of this step's gradients, to be logged
 
     # ---- a step
 
@@ -135,13 +134,13 @@ class GANModel(RestorationModel):
         if self.batches % self.accumulate_grad_batches == 0:
             self._end_step(turn=turn, plays=plays)
         for optimizer, suffix in zip(self._optimizers(), ("", "_discriminator"), strict=True):
-            self.log(f"train/learning_rate{suffix}", optimizer.param_groups[0]["lr"])
+            self.told[f"train/learning_rate{suffix}"] = optimizer.param_groups[0]["lr"]
+        self._log_if_due()
 
     def _begin_step(self) -> None:
         for optimizer in self._optimizers():
             optimizer.optimizer.zero_grad()
         self._window.clear()
-        self._norms.clear()
         self.guard.begin()
         # Once a step, however many passes it has (arXiv:1802.05957, algorithm 1): see the module's docstring.
         self.adversary.begin_step()
@@ -158,8 +157,8 @@ class GANModel(RestorationModel):
             if self._measures:
                 self._measure_shares(pair.sr, terms)
             self.manual_backward(total / self.accumulate_grad_batches)
-        told = {f"train/loss/{name}": value.detach() for name, (_, value) in terms.items()}
-        self.log_dict({"train/loss": total.detach(), **told}, batch_size=len(pair.sr))
+        self.told["train/loss"] = total.detach()
+        self.told |= {f"train/loss/{name}": value.detach() for name, (_, value) in terms.items()}
 
     def _discriminator_backward(self, pair: Pair) -> None:
         pair = pair._replace(sr=pair.sr.detach())
@@ -168,9 +167,8 @@ class GANModel(RestorationModel):
         loss, values = self.adversary.for_discriminator(pair, step=self.step)
         self.guard.saw(_DISCRIMINATOR, {"loss": loss, **values})
         self.manual_backward(loss / self.accumulate_grad_batches)
-        self.log("train/loss/discriminator", loss.detach(), batch_size=len(pair.sr))
-        told = {f"health/{name}": value for name, value in values.items()}
-        self.log_dict(told, batch_size=len(pair.sr))
+        self.told["train/loss/discriminator"] = loss.detach()
+        self.told |= {f"health/{name}": value for name, value in values.items()}
         if self._measures:
             self.watch.saw(**{name: float(values[name]) for name in ("d_real", "d_fake", "accuracy")})
 
@@ -180,18 +178,16 @@ class GANModel(RestorationModel):
             # The discriminator moves inside, so that the scale of fp16's gradients, which both share,
             # changes after both steps only. Its step is not counted: one batch, one step.
             generator.step(closure=(lambda: self._move_within(discriminator.optimizer)) if plays else None)
-            if not self.guard.skipped(_GENERATOR):
-                self.update_average()
+            self._follow(_GENERATOR)
         elif plays:
             self._move(discriminator.optimizer)
         for _ in range(self.discriminator_steps - 1 if plays else 0):
             self._move_again(discriminator.optimizer)
         self._advance_schedules(plays=plays)
         if self._measures:
-            self.log("health/weight", self.adversary.weight * self.adversary.share(self.step))
-            self.log("health/skipped", float(self.guard.total))
-            # Not in the hook that measures them: Lightning would forget what this one has logged.
-            self.log_dict(self._norms)
+            self.guard.look(self._saved())
+            self.told["health/weight"] = self.adversary.weight * self.adversary.share(self.step)
+            self.told["health/skipped"] = float(self.guard.total)
             self.watch.judge(batches=self.batches)
 
     def _move(self, optimizer: Optimizer) -> None:
@@ -225,7 +221,7 @@ class GANModel(RestorationModel):
         if norm is None:
             return
         if self._measures:
-            self._norms[f"health/{side}_norm"] = norm
+            self.told[f"health/{side}_norm"] = norm
             self.watch.saw(**{f"{side}_norm": float(norm)})
         parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         if self.gradient_clip_val and self.gradient_clip_algorithm == "norm":
@@ -245,7 +241,7 @@ class GANModel(RestorationModel):
 
     def _measure_shares(self, sr: Tensor, terms: Terms) -> None:
         norms = gradient_norms(sr, terms, scaler=self._scaler)
-        self.log_dict({f"health/share/{name}": share for name, share in shares(norms).items()})
+        self.told |= {f"health/share/{name}": share for name, share in shares(norms).items()}
         if "adversarial" in norms:
             self.watch.saw(adversarial_gradient=float(norms["adversarial"] / terms["adversarial"][0]))
 

@@ -36,6 +36,9 @@ class RestorationModel(SRModel):
         max_skipped: Steps in a row that may have a gradient that is infinite or not a number; they are left
             out. One more ends the run.
         metrics: Measured beside the protocol.
+
+    Attributes:
+        told: Log key -> what the last batches of this epoch said under it; tensors are on the device still.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class RestorationModel(SRModel):
         self.layer_rates = _checked_rates(net, layer_rates or {})
         self.clip_by_rate = clip_by_rate
         self.guard = Guard(max_skipped=max_skipped)
+        self.told: dict[str, Tensor | float] = {}
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """One batch of crops."""
@@ -70,10 +74,43 @@ class RestorationModel(SRModel):
         sr, gt = self._restore_crops(batch), batch["gt"].to(self.dtype)
         total, terms = cast(tuple[Tensor, dict[str, Tensor]], self.loss(sr, gt))
         self.guard.saw(_NET, terms)
-        self.log("train/loss", total.detach(), batch_size=len(sr))
-        self.log_dict({f"train/loss/{name}": value for name, value in terms.items()}, batch_size=len(sr))
-        self.log("train/learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"], batch_size=len(sr))
+        self.told["train/loss"] = total.detach()
+        self.told |= {f"train/loss/{name}": value for name, value in terms.items()}
+        self.told["train/learning_rate"] = self.trainer.optimizers[0].param_groups[0]["lr"]
+        self._log_if_due()
         return total
+
+    # ---- what is told of a step
+
+    @property
+    def _is_due(self) -> bool:
+        """Whether somebody reads what this batch tells: a logger, a callback, the end of an epoch."""
+        trainer = self.trainer
+        every = int(getattr(trainer, "log_every_n_steps"))  # noqa: B009 - set by Lightning outside its constructor
+        return (
+            self.batches == 1
+            or (every > 0 and self.batches % every == 0)
+            or trainer.is_last_batch
+            or trainer._logger_connector.should_update_logs
+        )
+
+    def _log_if_due(self) -> None:
+        """Hand over to Lightning what was told; each value takes its time, and numbers are copied."""
+        if self._is_due:
+            self.log_dict(self.told)
+
+    def on_train_epoch_start(self) -> None:
+        """A row has values of its own epoch only."""
+        self.told.clear()
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Look at what was left for later, where the device is waited for anyway."""
+        if self.trainer.should_stop:  # a callback has ended the run, so this batch has a row after all
+            self.log_dict(self.told)
+        if self._is_due or self.guard.has_to_look:
+            self.guard.look(self._saved())
+
+    # ---- a step
 
     def _restore_crops(self, batch: dict[str, Tensor]) -> Tensor:
         """The restored crops; where the truth was not measured it stands in them, so that no loss sees it."""
@@ -146,26 +183,37 @@ class RestorationModel(SRModel):
         )
 
     def _judge(self, side: str, optimizer: Optimizer, *, scaled: bool) -> Tensor | None:
-        """The norm of the gradient; None where it is not finite, and then there is no gradient any more."""
+        """The norm of the gradient; None where it is known not to be finite: then the gradient is gone."""
         parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         norm = torch.nn.utils.get_total_norm([cast(Tensor, p.grad) for p in parameters])
+        if not self.guard.waits(norm, optimizer, scaled=scaled):
+            self.guard.look_later(side, optimizer, batches=self.batches, norm=norm)
+            return norm
         if bool(norm.isfinite()):
             self.guard.good(side)
             return norm
-        kept = self.trainer.checkpoint_callback
-        saved = getattr(kept, "last_model_path", "") or getattr(kept, "best_model_path", "")
-        self.guard.bad(side, batches=self.batches, norm=norm, scaled=scaled, checkpoint=saved)
+        self.guard.bad(side, batches=self.batches, norm=norm, scaled=scaled, checkpoint=self._saved())
         optimizer.zero_grad()  # without gradients a step changes nothing
         return None
+
+    def _saved(self) -> str:
+        """The last checkpoint that was written; empty for none."""
+        kept = self._trainer.checkpoint_callback if self._trainer is not None else None
+        return str(getattr(kept, "last_model_path", "") or getattr(kept, "best_model_path", ""))
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Step, then let the average follow: once per step of the optimizer, also with accumulation."""
         super().optimizer_step(*args, **kwargs)
-        if not self.guard.skipped(_NET):
-            self.update_average()
+        self._follow(_NET)
+
+    def _follow(self, side: str) -> None:
+        """Let the average follow a step of the net, unless it was left out."""
+        if not self.guard.skipped(side):
+            self.update_average(made=self.guard.made(side))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """With how many steps were left out."""
+        self.guard.look(self._saved())
         super().on_save_checkpoint(checkpoint)
         checkpoint[CHECKPOINT_KEY]["skipped"] = self.guard.total
 

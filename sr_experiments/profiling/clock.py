@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
+import torch
 
 LEAST = 3  # rounds, whatever they take
 
@@ -66,6 +67,15 @@ def take_turns(
             wait()
             taken[name].append(clock() - since)
     return {name: _summary(taken[name]) for name in names}
+
+
+def waiting_for(device: torch.device) -> Callable[[], None]:
+    """Until a device has done what it was given."""
+    if device.type == "cuda":
+        return lambda: torch.cuda.synchronize(device)
+    if device.type == "mps":
+        return torch.mps.synchronize
+    return lambda: None
 
 
 def _summary(seconds: list[float]) -> Times:

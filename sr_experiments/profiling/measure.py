@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from sr_experiments.models.base import count_parameters
 from sr_experiments.models.cost import multiply_adds
 from sr_experiments.models.reach import Reach, measure_reach
-from sr_experiments.profiling.clock import Times, take_turns
+from sr_experiments.profiling.clock import Times, take_turns, waiting_for
 from sr_experiments.profiling.memory import peak_on_cpu, peak_on_gpu
 from sr_experiments.profiling.subjects import Subject
 from sr_experiments.profiling.ways import Call, Unavailable, forget, prepare
@@ -144,15 +144,6 @@ def taken(subject: Subject, size: Sequence[int], *, batch: int) -> tuple[int, in
     net = subject.net
     height, width = (math.ceil(max(side, net.minimum) / net.multiple_of) * net.multiple_of for side in size)
     return batch, net.in_channels, height, width
-
-
-def waiting_for(device: torch.device) -> Callable[[], None]:
-    """Until a device has done what it was given."""
-    if device.type == "cuda":
-        return lambda: torch.cuda.synchronize(device)
-    if device.type == "mps":
-        return torch.mps.synchronize
-    return lambda: None
 
 
 @contextmanager

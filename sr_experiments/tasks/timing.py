@@ -11,6 +11,7 @@ from omegaconf import DictConfig, open_dict
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from sr_experiments.build import build_data, build_model, build_trainer
+from sr_experiments.profiling.clock import waiting_for
 from sr_experiments.recognised import is_of_a_file
 
 _WARM_UP = 3  # batches that are about allocation and compilation
@@ -39,8 +40,7 @@ class _Clock(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if trainer.callback_metrics:
-            [float(value) for value in trainer.callback_metrics.values()]  # waits for the device
+        waiting_for(trainer.strategy.root_device)()
         self.batches.append(time.perf_counter())
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
