@@ -2,6 +2,7 @@
 
     python benchmarks/startup.py
     python benchmarks/startup.py --rounds 9 --write
+    python benchmarks/startup.py --answers
 
 Every line is a process of its own, as it is typed, from its start to its end; the lines take turns, and the
 median of all rounds is shown with its quartiles. The first process of each is not counted: it warms the disk.
@@ -106,6 +107,14 @@ def measure(options: argparse.Namespace, folder: Path) -> tuple[list[str], dict[
         for name, (arguments, code, _) in ANSWERS.items()
     }
     answers = take_turns(calls, rounds=options.rounds, seconds=options.seconds)
+    lines = [
+        "| what | seconds, median | quartiles | asked for |",
+        "|---|---:|---:|---|",
+        *(row(name, times, asked=ANSWERS[name][2]) for name, times in answers.items()),
+    ]
+    numbers = {name: times.as_dict() for name, times in answers.items()}
+    if options.answers:
+        return lines, {"times": numbers}
     calls = {
         f"import for {name}": partial(process, ["-c", code], folder=folder) for name, code in IMPORTS.items()
     }
@@ -117,11 +126,9 @@ def measure(options: argparse.Namespace, folder: Path) -> tuple[list[str], dict[
     found: list[dict[str, float]] = []
     calls[FIRST] = lambda: found.append(first_step(folder, options.run))
     longer = take_turns(calls, rounds=options.rounds, seconds=options.seconds)
-    head = ["| what | seconds, median | quartiles | asked for |", "|---|---:|---:|---|"]
-    lines = [*head, *(row(name, times, asked=ANSWERS[name][2]) for name, times in answers.items())]
     lines += [row(name, times, asked=STEP if name == FIRST else None) for name, times in longer.items()]
     lines += ["", *broken_down(found[1:])]
-    numbers = {name: times.as_dict() for name, times in (answers | longer).items()}
+    numbers |= {name: times.as_dict() for name, times in longer.items()}
     return lines, {"times": numbers, "first step": found[1:]}
 
 
@@ -144,6 +151,7 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=180.0, help="no further round begins after these")
+    parser.add_argument("--answers", action="store_true", help="only --help, typos and their like")
     parser.add_argument("--write", action="store_true", help="into benchmarks/results/")
     parser.add_argument("run", nargs="*", help="KEY=VALUE of the run that is watched; none: the demo")
     options = parser.parse_args()

@@ -1,5 +1,6 @@
 """The scripts in benchmarks/ run and print what they promise. How fast anything is, is not asserted."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -188,3 +189,65 @@ def test_metrics_prints_a_ratio_for_each_way_and_the_same_digits() -> None:
         assert re.fullmatch(r"\d+\.\d times", row[3])
         assert float(row[4]) < 1e-6
         assert float(row[5]) < 1e-6
+
+
+def rows_of(printed: str) -> dict[str, list[str]]:
+    """A table's lines by their first cell."""
+    lines = [line.strip("|").split("|") for line in printed.splitlines() if line.startswith("| ")]
+    return {cells[0].strip(): [cell.strip() for cell in cells[1:]] for cells in lines}
+
+
+def test_startup_prints_what_an_answer_takes() -> None:
+    done = run("--answers", "--rounds", "1", script="startup")
+    assert done.returncode == 0, done.stderr
+    rows = rows_of(done.stdout)
+    for name in ("--help", "a typo", "a typo below"):
+        assert float(rows[name][0]) > 0
+        assert re.fullmatch(r"1\.5, (NOT )?held", rows[name][2])
+    assert rows["Python itself"][2] == ""
+
+
+def test_growth_prints_an_exponent_for_every_curve() -> None:
+    done = run("--quick", "--only", "preview", "workers", "batch", "patch", "image", script="growth")
+    assert done.returncode == 0, done.stderr
+    rows = rows_of(done.stdout)
+    names = ("jobs previewed", "workers, 4 batches of 16", "samples of a batch", "pixels of a crop")
+    for name in (*names, "pixels of an image"):
+        assert all(float(cell.removesuffix(" s")) > 0 for cell in rows[name][1:5])
+        assert re.fullmatch(r"-?\d+\.\d\d", rows[name][5])
+    assert rows["jobs previewed"][0] == "10"
+    assert re.fullmatch(r"\d+ MB, \d+ MB", rows["jobs previewed"][7])
+
+
+@pytest.mark.slow
+def test_growth_of_files_and_reports() -> None:
+    done = run("--quick", "--only", "files", "report", script="growth")
+    assert done.returncode == 0, done.stderr
+    rows = rows_of(done.stdout)
+    assert {"files, first start", "files, second start", "of it: pixels", "runs in a report"} <= rows.keys()
+
+
+def test_an_exponent_is_that_of_the_curve(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    growth = importlib.import_module("growth")
+    curve = growth.Curve(
+        "n", [3, 6, 12, 24], [5.0 * n**1.5 for n in (3, 6, 12, 24)], peaks=[1000, 0, 0, 22000]
+    )
+    assert curve.exponent == pytest.approx(1.5)
+    assert curve.last == pytest.approx(1.5)
+    assert curve.memory == "1.0 kB"
+    assert growth.table([curve])[-1].endswith("| 1.50 | 1.50 | 1 kB, 22 kB | 1.0 kB |")
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "message"),
+    [
+        ("growth", ["--files", "7"], "--files, --runs and --jobs must be at least 8"),
+        ("growth", ["--only", "nets"], "invalid choice: 'nets'"),
+        ("startup", ["--rounds", "0"], "--rounds must be at least 1"),
+    ],
+)
+def test_wrong_arguments_of_startup_and_growth(script: str, arguments: list[str], message: str) -> None:
+    done = run(*arguments, script=script)
+    assert done.returncode == 2
+    assert message in done.stderr

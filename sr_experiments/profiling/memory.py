@@ -6,17 +6,20 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 _LONGEST = 600.0  # seconds
 _STATUS = Path("/proc/self/status")
 _KIB = 1024
 
 
-def peak_on_gpu(call: Callable[[], object], *, device: torch.device) -> int:
+def peak_on_gpu(call: Callable[[], object], *, device: "torch.device") -> int:
     """Bytes that the allocator gave out at once beyond those before the call, which hold the weights."""
+    import torch
+
     torch.cuda.synchronize(device)
     before = torch.cuda.memory_allocated(device)
     torch.cuda.reset_peak_memory_stats(device)
@@ -38,6 +41,8 @@ def peak_on_cpu(net: Mapping[str, Any], *, shape: tuple[int, int, int, int]) -> 
     Raises:
         RuntimeError: If the process does not come to an end, or fails.
     """
+    import torch
+
     given = json.dumps({"net": net, "shape": shape, "threads": torch.get_num_threads()})
     command = [sys.executable, "-m", "sr_experiments.profiling.memory", given]
     try:
@@ -52,6 +57,7 @@ def peak_on_cpu(net: Mapping[str, Any], *, shape: tuple[int, int, int, int]) -> 
 
 def _measure(given: Mapping[str, Any]) -> int:
     """What `peak_on_cpu` runs."""
+    import torch
     from hydra.utils import instantiate
 
     from sr_experiments.nets.base import SRNet
