@@ -1,0 +1,41 @@
+"""Types lines in a copy of the house, one after the other in one process: ``python typing_worker.py LINES OUT``.
+
+LINES is a JSON list of command lines. Those of the program run here, as `python -m sr_experiments` would;
+others run in a shell, with this interpreter for `python`. OUT gets a JSON list of what each printed.
+"""
+
+import contextlib
+import io
+import json
+import logging
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+PROGRAM = "python -m sr_experiments "
+
+
+def typed(line: str) -> str:
+    """What a line prints, errors too."""
+    if not line.startswith(PROGRAM):
+        python = shlex.quote(sys.executable)
+        line = line.replace("python ", f"{python} ", 1) if line.startswith("python ") else line
+        done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=300)
+        return done.stdout + done.stderr
+    from sr_experiments import cli
+
+    printed = io.StringIO()
+    sys.argv = ["sr_experiments", *shlex.split(line.removeprefix(PROGRAM))]
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        with contextlib.suppress(SystemExit):
+            cli.main()
+        for handler in list(logging.getLogger().handlers):  # Hydra's, whose streams are gone after this
+            logging.getLogger().removeHandler(handler)
+    return printed.getvalue()
+
+
+if __name__ == "__main__":
+    lines = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    sys.path[0] = str(Path.cwd())
+    Path(sys.argv[2]).write_text(json.dumps([typed(line) for line in lines]), encoding="utf-8")
