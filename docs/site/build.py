@@ -92,9 +92,12 @@ def write_stage(folder: Path) -> Path:
     config["plugins"][-1]["mkdocstrings"]["handlers"]["python"]["paths"] = [str(ROOT)]
     there = {path.relative_to(pages).as_posix() for path in pages.rglob("*.md")}
     named = set(leaves(config["nav"]))
-    if there != named:
-        wrong = ", ".join(sorted(there ^ named))
-        raise SystemExit(f"docs/site/site.yml: nav and the pages differ by {wrong}")
+    if named - there:
+        raise SystemExit(
+            f"docs/site/site.yml: nav names {', '.join(sorted(named - there))}, which is not there"
+        )
+    if there - named:
+        config["nav"].append({"More": sorted(there - named)})
     write(folder / "mkdocs.yml", yaml.safe_dump(config, sort_keys=False))
     return folder / "mkdocs.yml"
 

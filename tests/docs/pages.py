@@ -50,8 +50,8 @@ def read_page(path: Path) -> Page:
 def differs(printed: list[str], output: str) -> str | None:
     """The first line of a page that was not printed where it stands; None where all were.
 
-    A line ``...`` stands for any number of lines, three dots within one for any text. Space at the end of a line
-    and empty lines do not count.
+    A line ``...`` stands for any number of lines, three dots within one for any text. Space at the end of a
+    line and empty lines do not count.
     """
     found = [line.rstrip() for line in output.splitlines() if line.strip()]
     place, anywhere = 0, False

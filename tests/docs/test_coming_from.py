@@ -1,4 +1,4 @@
-"""The translation of other projects' option files: every right-hand side is typed, and says what it should."""
+"""The translation of option files: every right-hand side composes, and whole files mean the same."""
 
 import re
 import shlex

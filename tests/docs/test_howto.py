@@ -46,7 +46,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def printed(house: Path) -> dict[str, list[str]]:
-    """Page -> what each of its lines printed. All are typed in one process, because torch takes long to import."""
+    """Page -> what each of its lines printed; in one process, because torch takes long to import."""
     pages = {name: read_page(path) for name, path in PAGES.items()}
     for page in pages.values():
         for name, text in page.files.items():

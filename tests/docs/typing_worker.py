@@ -1,4 +1,4 @@
-"""Types lines in a copy of the house, one after the other in one process: ``python typing_worker.py LINES OUT``.
+"""Types lines one after the other in one process: ``python typing_worker.py LINES OUT``.
 
 LINES is a JSON list of command lines. Those of the program run here, as `python -m sr_experiments` would;
 others run in a shell, with this interpreter for `python`. OUT gets a JSON list of what each printed.
