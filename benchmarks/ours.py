@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
@@ -14,6 +15,7 @@ from rich.console import Console
 
 from sr_experiments.build import build_data, build_model, build_trainer
 from sr_experiments.callbacks.progress import ProgressBar
+from sr_experiments.tuning.choices import settle
 
 
 class _Over(Exception):
@@ -24,18 +26,22 @@ class _Gate(Callback):
     """Holds a training at the beginning of a step until it may go on."""
 
     def __init__(self) -> None:
-        self.asked: SimpleQueue[int] = SimpleQueue()
+        self.asked: SimpleQueue[int | Callable[[], object]] = SimpleQueue()
         self.done: SimpleQueue[BaseException | None] = SimpleQueue()
         self._left = 0
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        if self._left == 0:
+        while self._left == 0:
             self.done.put(None)
-            self._left = self.asked.get()
-            if self._left == 0:
+            asked = self.asked.get()
+            if not isinstance(asked, int):
+                asked()
+            elif asked == 0:
                 raise _Over
+            else:
+                self._left = asked
         self._left -= 1
 
 
@@ -51,11 +57,14 @@ class Ours:
     Attributes:
         benchmark: Whether cuDNN tries its algorithms in it.
         model: What is trained.
+        settings: What was chosen for it, and why.
     """
 
     def __init__(self, config: DictConfig, folder: Path) -> None:
         """Build everything."""
-        self.model = build_model(config)
+        choices = settle(config)
+        self.settings = choices.told()
+        self.model = build_model(config, choices=choices)
         trainer = build_trainer(config, folder, model=self.model)
         self.benchmark = torch.backends.cudnn.benchmark
         self._gate, self._nowhere = _Gate(), open(os.devnull, "w")  # noqa: SIM115 - closed in __exit__
@@ -89,6 +98,15 @@ class Ours:
             BaseException: What ended the training.
         """
         self._gate.asked.put(steps)
+        self._wait()
+
+    def beside(self, call: Callable[[], object]) -> None:
+        """Do something else in the same thread: torch keeps workers for each, which would be in the way.
+
+        Raises:
+            BaseException: What ended it.
+        """
+        self._gate.asked.put(call)
         self._wait()
 
     def __exit__(

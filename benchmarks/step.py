@@ -13,7 +13,7 @@ next one does, in one process; the median of all rounds is compared.
 
 - cost: bare and ours at the same settings, eager in float32; the loader by itself beside them.
 - ways: the bare loop with channels_last, bfloat16, a fused optimizer, torch.compile, and several of them;
-  beside it ours with what it chooses by itself.
+  beside it ours with what it chooses by itself for a long run, which it measures first if it has not yet.
 """
 
 import argparse
@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,7 +46,7 @@ from sr_experiments.rebuild import build_net
 READY = 8  # batches that the bare loops go round
 TURN = 0.3  # seconds that a turn lasts at least, or `MOST` steps
 MOST = 20
-SAME = ("precision=32-true",)
+SAME = ("precision=32-true", "memory_format=contiguous", "compile=false", "optimizer.fused=false")
 """What makes ours a run in eager float32."""
 
 
@@ -143,7 +144,8 @@ def steps_of(loop: Iterator[object], count: int) -> Callable[[], None]:
 def measure(name: str, kind: str, options: argparse.Namespace) -> Measured:
     """All ways of a net, a turn each after the other; seconds are those of a step."""
     case, device = CASES[name], options.device
-    config = composed(case, options, *(SAME if kind == "cost" else ()))
+    tried = () if may_compile(name, options) else ("compile=false",)
+    config = composed(case, options, *(SAME if kind == "cost" else tried))
     fetched = batches_of(config, device)
     ready = [next(fetched) for _ in range(READY)]
     hows = {str(how): bare(config, ready, how) for how in (How(), *chosen_ways(name, kind, options))}
@@ -155,14 +157,16 @@ def measure(name: str, kind: str, options: argparse.Namespace) -> Measured:
     count = max(1, min(MOST, round(TURN / alone.median)))
     with tempfile.TemporaryDirectory() as folder, ExitStack() as ends:
         ours = ends.enter_context(Ours(config, Path(folder)))
+        if kind == "ways":
+            print(f"ours, {name}: {ours.settings}", flush=True)
         calls: dict[str, Callable[[], object]] = {how: steps_of(loop, count) for how, loop in hows.items()}
-        calls["ours"] = lambda: ours(count)
         if kind == "cost":
             calls["loader"] = steps_of(fetched, count)
-        with_flags = {way: flagged(call, ours if way == "ours" else None) for way, call in calls.items()}
+        turns = {way: flagged(partial(ours.beside, call), cudnn_tries=False) for way, call in calls.items()}
+        turns["ours"] = flagged(lambda: ours(count), cudnn_tries=ours.benchmark)
         clock = time.process_time if options.clock == "cpu" else time.perf_counter
         limits = {"rounds": options.rounds, "seconds": options.seconds}
-        times = take_turns(with_flags, **limits, wait=wait, clock=clock)
+        times = take_turns(turns, **limits, wait=wait, clock=clock)
     each = {
         way: Times(median=t.median / count, low=t.low / count, high=t.high / count, rounds=t.rounds)
         for way, t in times.items()
@@ -170,11 +174,11 @@ def measure(name: str, kind: str, options: argparse.Namespace) -> Measured:
     return Measured(each, counter.get_total_flops())
 
 
-def flagged(call: Callable[[], object], ours: Ours | None) -> Callable[[], object]:
+def flagged(call: Callable[[], object], *, cudnn_tries: bool) -> Callable[[], object]:
     """A turn with the process's settings that belong to it: Lightning sets them for all that follow."""
 
     def turn() -> None:
-        torch.backends.cudnn.benchmark = ours.benchmark if ours is not None else False
+        torch.backends.cudnn.benchmark = cudnn_tries
         call()
 
     return turn
@@ -186,7 +190,12 @@ def chosen_ways(name: str, kind: str, options: argparse.Namespace) -> list[How]:
         return []
     if options.combinations:
         return [How(*on) for on in itertools.product((False, True), repeat=4) if any(on)]
-    return [how for how in WAYS if not (how.compiled and name in UNCOMPILED)]
+    return [how for how in WAYS if may_compile(name, options) or not how.compiled]
+
+
+def may_compile(name: str, options: argparse.Namespace) -> bool:
+    """Whether torch.compile is tried, by hand and by ours."""
+    return bool(options.combinations) or name not in UNCOMPILED
 
 
 def told(seconds: Times) -> str:
@@ -266,7 +275,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="cpu: seconds of this process on the processors; other work hardly changes them",
     )
     parser.add_argument("--rounds", type=int, default=1000, help="at most")
-    parser.add_argument("--seconds", type=float, default=30.0, help="of a net and table; at least 3 rounds")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of a net and table; at least 3 rounds")
     parser.add_argument("--write", action="store_true", help="to benchmarks/results/")
     options = parser.parse_args(arguments)
     if options.rounds < 1 or options.seconds < 0 or options.device.type not in ("cpu", "cuda"):
