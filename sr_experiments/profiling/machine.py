@@ -18,8 +18,12 @@ def describe(device: torch.device) -> dict[str, str | int]:
     }
 
 
-def busy() -> str:
-    """A warning where other work takes the processors; empty where none does, or nobody knows."""
+def busy(*, turns: bool = True) -> str:
+    """A warning where other work takes the processors; empty where none does, or nobody knows.
+
+    Args:
+        turns: Whether what is compared took turns.
+    """
     try:
         load, cores = os.getloadavg()[0], os.cpu_count() or 1
     except OSError:
@@ -28,7 +32,7 @@ def busy() -> str:
         return ""
     return (
         f"a busy machine of {cores} cores (load {load:.1f} at the start): "
-        "times are too long by an unknown factor; ways took turns, so ratios hold better"
+        "times are too long by an unknown factor" + "; ways took turns, so ratios hold better" * turns
     )
 
 

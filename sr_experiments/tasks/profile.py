@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,11 @@ from sr_experiments.profiling.table import (
 from sr_experiments.profiling.ways import TOLD, WAYS
 from sr_experiments.tasks.record import RunRecord, write_json, write_text
 from sr_experiments.tasks.resume import shown
+from sr_experiments.tasks.tracing import TIMELINE
+from sr_experiments.tasks.tracing import trace as trace_steps
 
 _log = logging.getLogger(__name__)
+PICTURE = "profile.png"
 SEES = (
     "sees: height and width of the region of lq that an output pixel depends on; reach: how many pixels "
     "beyond its own, so the overlap with which tiles give the same as the whole image"
@@ -61,9 +64,11 @@ def profile(
     memory: bool = True,
     quality: str | None = None,
     realtime: bool = False,
+    trace: bool = False,
+    steps: int = 20,
     output: str | None = None,
 ) -> None:
-    """Write `profile.md`, `profile.json` and, but for realtime, `profile.png`.
+    """Write `profile.md`, `profile.json` and, but for realtime, `profile.png`; or what `trace` says.
 
     Args:
         config: As composed.
@@ -80,6 +85,9 @@ def profile(
         memory: Measure the peak on a CPU, in a process for each net and size.
         quality: The data set whose PSNR is shown; None: the one that most of the nets have.
         realtime: Frames a second at the sizes of videos instead.
+        trace: Where a step of the composed training goes instead: `trace.md`, `trace.json`, and what happened
+            when, `timeline.json.gz`.
+        steps: Of the optimizer that are counted for it.
         output: Folder; None for this task's own.
 
     Raises:
@@ -91,26 +99,30 @@ def profile(
     _check(sizes, batch=batch, ways=ways, repeats=repeats, seconds=seconds)
     timing: dict[str, Any] = {"ways": ways, "rounds": repeats, "seconds": seconds, "device": device}
     what: dict[str, Any] = {"models": models, "checkpoint": checkpoint, "runs": runs}
+    if trace:
+        _check_trace({**what, "realtime": realtime}, steps=steps)
     with RunRecord(run_dir / "run.json", task="profile") as record:
         folder = Path(output).expanduser() if output else run_dir
         machine = describe(device)
-        if warning := busy():
+        if warning := busy(turns=not trace):
             record.note(warning)
-        if realtime:
+        if trace:
+            result = _traced(config, folder, steps=steps)
+        elif realtime:
             result = _realtime(config, what, timing)
         else:
             chosen = subjects(config, **what)
             dataset = common_set(chosen, quality)
             profiles = [_profiled(one, sizes, batch=batch, memory=memory, timing=timing) for one in chosen]
             result = _compared(profiles, dataset, ways=ways)
-            write_png(folder / "profile.png", _picture(profiles, dataset, machine))
+            write_png(folder / PICTURE, _picture(profiles, dataset, machine))
         result.notes.insert(0, f"on {', '.join(f'{key} {value}' for key, value in machine.items())}")
         result.notes += record.content["notes"]
-        write_text(folder / "profile.md", markdown(result.grids, result.notes))
-        content = {"machine": machine, "notes": result.notes, "nets": result.data}
-        write_json(folder / "profile.json", content)
-        record.update(machine=machine, nets=[one["name"] for one in result.data])
-    _tell(result, folder, picture=not realtime)
+        write_text(folder / f"{result.name}.md", markdown(result.grids, result.notes))
+        content = {"machine": machine, "notes": result.notes, result.of: result.data}
+        write_json(folder / f"{result.name}.json", content)
+        record.update(machine=machine, nets=[config.name] if trace else [one["name"] for one in result.data])
+    _tell(result, folder)
 
 
 @dataclass
@@ -120,6 +132,28 @@ class _Result:
     data: list[dict[str, Any]]
     grids: list[Grid]
     notes: list[str]
+    name: str = "profile"  # of the files
+    of: str = "nets"  # what the data are about
+    more: Mapping[str, str] = field(default_factory=dict)  # files beside them, by what they are
+
+
+def _check_trace(others: Mapping[str, Any], *, steps: int) -> None:
+    given = [name for name, value in others.items() if value]
+    if given:
+        raise ValueError(
+            "trace=true follows the training that model=, data= and loss= make: it does not go with "
+            f"{given[0]}="
+        )
+    if steps < 1:
+        raise ValueError(f"task.steps={steps}: must be more than 0")
+
+
+def _traced(config: DictConfig, folder: Path, *, steps: int) -> _Result:
+    """Where a step goes."""
+    found = trace_steps(config, folder, steps=steps)
+    return _Result(
+        found.data, [found.grid], found.notes, name="trace", of="parts", more={"timeline": TIMELINE}
+    )
 
 
 def _check(
@@ -159,7 +193,8 @@ def _compared(profiles: Sequence[Profile], dataset: str | None, *, ways: Sequenc
     profiles = ordered(profiles, dataset)
     each = [times(profiles, number) for number in range(len(profiles[0].sizes))]
     notes = _notes(profiles, ways, dataset)
-    return _Result(as_data(profiles, dataset), [nets(profiles, dataset), *each], notes)
+    grids = [nets(profiles, dataset), *each]
+    return _Result(as_data(profiles, dataset), grids, notes, more={"picture": PICTURE})
 
 
 def _picture(
@@ -242,7 +277,7 @@ def _notes(profiles: Sequence[Profile], ways: Sequence[str], dataset: str | None
     return notes
 
 
-def _tell(result: _Result, folder: Path, *, picture: bool) -> None:
+def _tell(result: _Result, folder: Path) -> None:
     console = Console()
     console = console if console.is_terminal else Console(width=100)
     console.print()
@@ -250,6 +285,6 @@ def _tell(result: _Result, folder: Path, *, picture: bool) -> None:
     for note in result.notes:
         console.print(note, style="dim", highlight=False, markup=False)
     console.print()
-    print(f"table    {shown(folder / 'profile.md')}, {shown(folder / 'profile.json')}")
-    if picture:
-        print(f"picture  {shown(folder / 'profile.png')}")
+    print(f"table    {shown(folder / f'{result.name}.md')}, {shown(folder / f'{result.name}.json')}")
+    for what, name in result.more.items():
+        print(f"{what:8} {shown(folder / name)}")
