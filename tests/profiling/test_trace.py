@@ -151,6 +151,7 @@ def test_the_task_as_it_is_typed(
 ) -> None:
     words = ["model=espcn", "scale=2", "data=folder", f"data.root='{root}'", "data.patch_size=16"]
     words += ["trainer=cpu", "data.batch_size=2", "steps=2", "logger=[csv,wandb]", "run=out"]
+    words.append("trainer.log_every_n_steps=1")
     assert run_cli(monkeypatch, tmp_path, "task=profile", "trace=true", *words) == 0
     said, complaints = capfd.readouterr()
     assert "a step of espcn: 2 crops of 16" in said
