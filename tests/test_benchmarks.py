@@ -251,3 +251,17 @@ def test_wrong_arguments_of_startup_and_growth(script: str, arguments: list[str]
     done = run(*arguments, script=script)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+def test_checkpointing_prints_what_is_saved_and_paid() -> None:
+    small = ["--nets", "tiny", "--batch", "1", "--patch", "48", "--rounds", "1", "--threads", "1"]
+    done = run(*small, script="checkpointing")
+    assert done.returncode == 0, done.stderr
+    first, _, _, _, values = done.stdout.splitlines()[:5]
+    assert first == "1 of 48x48, forward and backward, float32, cpu"
+    cells = [cell.strip() for cell in values.strip("|").split("|")]
+    assert cells[0] == "tiny"
+    assert all(re.match(r"\d", cell) for cell in cells[1:])
+    done = run("--batch", "-1", script="checkpointing")
+    assert done.returncode == 2
+    assert "--batch, --patch, --threads and --rounds must be at least 1" in done.stderr

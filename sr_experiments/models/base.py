@@ -15,6 +15,7 @@ from sr_experiments.metrics.per_image import PerImage
 from sr_experiments.metrics.protocol import image_metrics, ranged_metrics
 from sr_experiments.models.ema import Averaging
 from sr_experiments.models.inference import Inference
+from sr_experiments.models.layout import follow_layout, lay_out
 from sr_experiments.nets.base import SRNet
 
 CHECKPOINT_KEY = "sr_experiments"
@@ -173,6 +174,18 @@ class SRModel(LightningModule):
             measured[name] = metric.to(self.device)(sr, gt, lq=lq, **options)
         return measured
 
+    def on_validation_start(self) -> None:
+        """In the layout that every later evaluation of these weights has, and so to the same bits."""
+        lay_out(self.restorer, "contiguous")
+
+    def on_validation_end(self) -> None:
+        """Side by side with what it follows, or is moved by."""
+        lay_out(self.restorer, self.choices.get("memory_format", "contiguous"))
+
+    def on_test_start(self) -> None:
+        """As in validation."""
+        lay_out(self.restorer, "contiguous")
+
     def on_validation_epoch_start(self) -> None:
         """Forget the last validation."""
         self._meters.clear()
@@ -260,17 +273,9 @@ class SRModel(LightningModule):
         return list(self._trainer.loggers) if self._trainer is not None else []
 
     def on_train_start(self) -> None:
-        """What an optimizer remembers lies in memory as the weights do.
-
-        A run may go on with another layout, and torch's fused steps walk through both side by side without
-        a look at their strides.
-        """
+        """A run may go on with another layout."""
         for optimizer in self.trainer.optimizers:
-            for parameter, kept in optimizer.state.items():
-                for key, value in kept.items():
-                    like = isinstance(value, Tensor) and value.shape == parameter.shape
-                    if like and value.stride() != parameter.stride():
-                        kept[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+            follow_layout(optimizer)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Numbers that a net draws by itself (dropout, stochastic depth) follow from the batch's number.

@@ -70,12 +70,12 @@ def _measure(given: Mapping[str, Any]) -> int:
     with torch.inference_mode():
         net(torch.rand(1, channels, side, side))  # libraries load, and the pools of threads start
         lq = torch.rand(batch, channels, height, width)
-        before = _resident_from_here()
+        before = resident_from_here()
         net(lq)
         return max(0, most_memory() - before)
 
 
-def _resident_from_here() -> int:
+def resident_from_here() -> int:
     """Bytes; and from now on `most_memory` counts anew, where the system can do that."""
     if not _STATUS.is_file():
         return most_memory()

@@ -18,10 +18,11 @@ from torch.optim import Optimizer
 
 from sr_experiments.devices import choose_precision
 from sr_experiments.models.base import SRModel
+from sr_experiments.models.layout import lay_out
 from sr_experiments.models.recompute import recompute
 from sr_experiments.ranks import by_srun, by_torchrun
 from sr_experiments.tuning.remembered import Remembered
-from sr_experiments.tuning.trial import Trial, Way, lay_out
+from sr_experiments.tuning.trial import Trial, Way
 
 _log = logging.getLogger(__name__)
 
@@ -269,7 +270,9 @@ def prepare(model: SRModel, choices: Choices, config: DictConfig) -> None:
     Raises:
         ValueError: If `activation_checkpointing` is asked for and the net has no blocks for it.
     """
-    lay_out(model.net, choices.memory_format)
+    for net in (model.net, model.ema):
+        if net is not None:
+            lay_out(net, choices.memory_format)
     if config.get("activation_checkpointing", False):
         recompute(model.net)
     if choices.compile:

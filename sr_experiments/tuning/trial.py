@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from sr_experiments.models.base import count_parameters
+from sr_experiments.models.layout import lay_out
 from sr_experiments.models.recompute import recompute
 from sr_experiments.nets.base import EnlargedNet, SRNet
 from sr_experiments.profiling.clock import take_turns
@@ -144,14 +145,6 @@ class Trial:
     def _wait(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
-
-
-def lay_out(net: torch.nn.Module, memory_format: str) -> None:
-    """Put the weights of convolutions into a layout, in place; what they give to one another follows."""
-    wanted = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}[memory_format]
-    for parameter in net.parameters():
-        if parameter.dim() == 4:
-            parameter.data = parameter.data.contiguous(memory_format=wanted)
 
 
 def _batch(config: DictConfig, net: SRNet) -> tuple[list[Tensor], dict[str, Tensor]]:

@@ -187,7 +187,8 @@ def of_rank(child: Child, rank: int) -> int | None:
     return None
 
 
-LONG = [*TOY, *TWO, "data.steps_per_epoch=100", "trainer.max_epochs=500", "precision=32-true"]
+SETTLED = ["precision=32-true", "memory_format=contiguous", "compile=false"]  # as of a short run
+LONG = [*TOY, *TWO, *SETTLED, "data.steps_per_epoch=100", "trainer.max_epochs=500"]
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are found in /proc")

@@ -11,6 +11,7 @@ from torch import Tensor
 from sr_experiments.models.base import CHECKPOINT_KEY
 from sr_experiments.tasks.train import train
 from tests.tasks.runs import photographs, run, toy_config
+from tests.typed import typed
 
 SAME = ["precision=32-true", "schedule=constant"]
 EDSR = [*SAME, "net.features=8", "net.blocks=2"]
@@ -51,7 +52,9 @@ def assert_close(one: Path, other: Path, *, atol: float = 1e-6) -> None:
         torch.testing.assert_close(first[key], second[key], rtol=0, atol=atol)
 
 
-def test_channels_last_trains_the_same_net(root: Path, tmp_path: Path) -> None:
+def test_channels_last_trains_the_same_net(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_logs: None
+) -> None:
     plain = run(root, tmp_path / "plain", *EDSR, "memory_format=contiguous", model="edsr")
     told = run(root, tmp_path / "last", *EDSR, "memory_format=channels_last", model="edsr")
     assert_close(tmp_path / "plain", tmp_path / "last")
@@ -62,6 +65,15 @@ def test_channels_last_trains_the_same_net(root: Path, tmp_path: Path) -> None:
     moved = state(tmp_path / "last")["net.body.0.body.0.weight"]
     assert moved.is_contiguous(memory_format=torch.channels_last)
     assert not moved.is_contiguous()
+    where = [
+        f"data.root='{root}'",
+        f"checkpoint='{tmp_path / 'last'}'",
+        f"hydra.run.dir={tmp_path / 'later'}",
+    ]
+    assert typed(monkeypatch, "task=evaluate", "data=folder", "metric=[]", *where) == 0
+    (later,) = json.loads((tmp_path / "later" / "run.json").read_text())["evaluations"]
+    for name, value in later["metrics"].items():
+        assert value == told["metrics"]["folder"][name], "a run's test is that of later, to the bit"
     run(root, tmp_path / "again", *EDSR, "memory_format=channels_last", model="edsr")
     assert equal(tmp_path / "last", tmp_path / "again")
 

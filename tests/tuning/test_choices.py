@@ -9,10 +9,11 @@ import pytest
 import torch
 from omegaconf import DictConfig
 
+from sr_experiments.models.layout import lay_out
 from sr_experiments.tuning import choices, remembered
 from sr_experiments.tuning.choices import Choices, by_rule, pays, planned_steps, quickest, settle
 from sr_experiments.tuning.remembered import Remembered
-from sr_experiments.tuning.trial import Trial, Way, lay_out
+from sr_experiments.tuning.trial import Trial, Way
 from tests.nets.toys import build_net, net_names
 from tests.tasks.runs import photographs, toy_config
 
