@@ -5,8 +5,8 @@
     python benchmarks/checkpointing.py --device cuda --write
 
 A step is forward and backward in float32. On a CPU memory is what was resident at most beyond what was before
-the step, with weights and no gradients; each net and way has a process of its own, and there are half as many
-pixels a side. On a GPU it is what torch's allocator gave out. Times are of ways that take turns.
+the step, with weights and no gradients; each net and way has a process of its own, and there are half as
+many pixels a side. On a GPU it is what torch's allocator gave out. Times are of ways that take turns.
 """
 
 import argparse
@@ -69,7 +69,7 @@ def peak(name: str, way: str, options: argparse.Namespace) -> int:
 
 
 def one(name: str, way: str, options: argparse.Namespace) -> int:
-    """What the process of its own does: a small step, so that libraries are loaded, then the one that counts."""
+    """What the process of its own does: a small step, for which libraries are loaded, then the real one."""
     small = copy.copy(options)
     small.batch, small.patch = 1, 8
     made(name, way, small)()
@@ -94,7 +94,8 @@ def rows(options: argparse.Namespace) -> list[dict[str, Any]]:
 def lines(found: Sequence[Mapping[str, Any]], options: argparse.Namespace) -> list[str]:
     """As a table."""
     told = [
-        f"{options.batch} of {options.patch}x{options.patch}, forward and backward, float32, {options.device}",
+        f"{options.batch} of {options.patch}x{options.patch}, forward and backward, float32, "
+        f"{options.device}",
         "",
         "| net | memory kept, MB | computed again, MB | of it | time kept, ms | computed again, ms | times |",
         "|---|---:|---:|---:|---:|---:|---:|",
@@ -137,7 +138,8 @@ def main() -> None:
         parser.error("--device cuda: torch finds no GPU here")
     torch.set_num_threads(options.threads)
     if options.one:
-        print(one(*options.one, options))
+        name, way = options.one
+        print(one(name, way, options))
         return
     notes = where(torch.device(options.device))
     found = rows(options)
