@@ -207,6 +207,7 @@ def test_startup_prints_what_an_answer_takes() -> None:
     assert rows["Python itself"][2] == ""
 
 
+@pytest.mark.slow
 def test_growth_prints_an_exponent_for_every_curve() -> None:
     done = run("--quick", "--only", "preview", "workers", "batch", "patch", "image", script="growth")
     assert done.returncode == 0, done.stderr

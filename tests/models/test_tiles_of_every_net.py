@@ -13,8 +13,10 @@ NAMES = [
 ]
 
 
-# Of the largest value of the result, where a net looks further than the overlap: none of ours differs more.
+# Of the largest value of the result, where a net looks further than the overlap: none of ours differs more,
+# and none of spandrel's, some of which see the whole image at once.
 BOUNDS = {4: 0.5, 12: 0.1, 32: 0.02}
+THEIRS = {4: 0.6, 12: 0.3, 32: 0.3}
 
 
 @torch.no_grad()
@@ -44,5 +46,5 @@ def test_tiles(name: str, overlap: int) -> None:
         difference = float((tiled - whole).abs().max() / whole.abs().max())
         if reach is not None and reach <= overlap:
             assert difference < 2e-5
-        elif not name.startswith("spandrel/"):
-            assert difference < BOUNDS[overlap]
+        else:
+            assert difference < (THEIRS if name.startswith("spandrel/") else BOUNDS)[overlap]
