@@ -252,6 +252,8 @@ class SRModel(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add text and a number: nothing that needs pickle's power to be read."""
+        weights = checkpoint.get("state_dict", {})  # in the plain layout: safetensors takes no other
+        checkpoint["state_dict"] = {key: value.contiguous() for key, value in weights.items()}
         checkpoint[CHECKPOINT_KEY] = {
             "config": self.config_text,
             "batches": self.batches,
