@@ -15,6 +15,7 @@ from sr_experiments.callbacks.checkpoints import WholeFiles
 from sr_experiments.callbacks.pruning import Pruning
 from sr_experiments.callbacks.speed import Speed
 from sr_experiments.callbacks.stopping import Stopping
+from sr_experiments.callbacks.unwatched import Unwatched
 from sr_experiments.callbacks.wandb_run import WandbRun
 from sr_experiments.callbacks.wandb_views import WandbViews
 from sr_experiments.data.datamodule import SRData
@@ -117,6 +118,7 @@ def build_trainer(config: DictConfig, run_dir: Path, *, model: SRModel) -> pl.Tr
                 **together,
                 precision=model.choices["precision"],
                 benchmark=model.choices["benchmark"],
+                profiler=config.trainer.get("profiler") or Unwatched(),
                 callbacks=[*callbacks, *views],
                 plugins=[WholeFiles(), *plugins],
                 logger=loggers or False,

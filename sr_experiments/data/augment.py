@@ -69,6 +69,11 @@ class Augmentation:
         if not mixup_alpha > 0.0:
             raise ValueError(f"data.augment.mixup_alpha={mixup_alpha} must be more than 0")
 
+    @property
+    def mixes(self) -> bool:
+        """Whether any sample has a partner."""
+        return self.mixup + self.cutmix > 0.0
+
     def sides(self, draw: Draw, side: int, *, most: Tensor) -> Tensor:
         """(B,) sides of crops that become `side` pixels, at most as many as each image has."""
         if self.crop_scale is None:
@@ -104,6 +109,8 @@ class Augmentation:
 
     def mixed(self, draw: Draw) -> Tensor:
         """(M,) numbers of the samples that need a partner, rising."""
+        if not self.mixes:
+            return torch.empty(0, dtype=torch.int64)
         return torch.nonzero(self._mixes(draw)).flatten()
 
     def mix(self, draw: Draw, *, side: int) -> tuple[Tensor, Tensor]:
@@ -140,8 +147,6 @@ class Augmentation:
 
     def _mixes(self, draw: Draw) -> Tensor:
         """(B,) 0 not, 1 MixUp, 2 CutMix."""
-        if self.mixup + self.cutmix == 0.0:
-            return torch.zeros_like(draw.positions)
         shares = {"no": 1.0 - self.mixup - self.cutmix, "mixup": self.mixup, "cutmix": self.cutmix}
         return draw.one_of("mix", shares)
 

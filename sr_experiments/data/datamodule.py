@@ -28,7 +28,6 @@ from sr_experiments.data.sources import Source
 from sr_experiments.data.stock import TRAIN
 from sr_experiments.degradations.base import Degradation
 from sr_experiments.imaging.ledger import Ledger
-from sr_experiments.imaging.random import Draw
 
 MOST_WORKERS = 4
 
@@ -310,5 +309,5 @@ class SRData(LightningDataModule):
         read = {key: batch[key] for key in PLANES if key in batch}
         if not read:
             plan = self._finish.plan
-            read = self.images[TRAIN].read(plan.windows(Draw(self.seed, positions, ledger=ledger)))
+            read = self.images[TRAIN].read(plan.windows(positions, ledger=ledger))
         return self._finish(read, positions, ledger=ledger)

@@ -56,9 +56,9 @@ class Finish:
             `known` as they were read, and lying on `gt` as they lay there.
         """
         with torch.no_grad():
-            draw = Draw(self.plan.seed, positions, ledger=ledger)
+            draw = self.plan.draw(positions, ledger=ledger)
             if ledger is not None:
-                self.plan.windows(draw)  # for the ledger
+                self.plan.windows(positions, ledger=ledger)  # for the ledger
             images = self._mixed(self._oriented(self._sized(read, draw), draw), draw)
             if "lq" not in images:
                 self.degradation.to(images["gt"].device)
@@ -74,7 +74,7 @@ class Finish:
         """(N, C, H, W) of one size: integers as they were read, or floats where sizes differed."""
         if self.augment.crop_scale is None:
             return {key: image.permute(0, 3, 1, 2) for key, image in read.items()}
-        windows = self.plan.windows(draw)
+        windows = self.plan.windows(draw.positions, ledger=draw.ledger)
         sized = {}
         for key, image in read.items():
             scale = 1 if key == "lq" else self.plan.scale
@@ -95,10 +95,10 @@ class Finish:
 
     def _oriented(self, images: Mapping[str, Tensor], draw: Draw) -> dict[str, Tensor]:
         """Floats, mirrored, turned, and channels in another order; the partners by draws of their own."""
-        draws = [draw]
+        draws, codes = [draw], self.plan.orientations(draw)
         if len(partners := self.augment.mixed(draw)):
             draws.append(draw.of(partners).child("partner"))
-        codes = torch.cat([self.augment.orientations(part) for part in draws])
+            codes = torch.cat((codes, self.augment.orientations(draws[-1])))
         turned = {key: _turned(image, codes) for key, image in images.items()}
         orders = [order for part in draws if (order := self.augment.channel_orders(part)) is not None]
         if not orders:

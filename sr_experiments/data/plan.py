@@ -6,8 +6,10 @@ import torch
 from torch import Tensor
 
 from sr_experiments.data.augment import Augmentation
+from sr_experiments.data.blocks import Blockwise
 from sr_experiments.data.order import Order
 from sr_experiments.data.windows import Windows
+from sr_experiments.imaging.ledger import Ledger
 from sr_experiments.imaging.random import Draw
 
 
@@ -44,29 +46,49 @@ class Plan:
         self.augment = augment
         self.margin = margin
         self.order = order
+        self._windows_ahead = Blockwise(self._own_windows)
+        self._orientations_ahead = Blockwise(self._own_orientations)
 
-    def draw(self, positions: Tensor) -> Draw:
+    def draw(self, positions: Tensor, *, ledger: Ledger | None = None) -> Draw:
         """The random numbers of some samples."""
-        return Draw(self.seed, positions)
+        return Draw(self.seed, positions, ledger=ledger)
 
-    def windows(self, draw: Draw) -> Windows:
+    def windows(self, positions: Tensor, *, ledger: Ledger | None = None) -> Windows:
         """What is read for some samples: a window for each, and behind them one for each partner.
 
         Args:
-            draw: Of these samples.
+            positions: (B,) int64 on the CPU.
+            ledger: Takes down what was decided for each sample, or prescribes it.
         """
-        every = (0, len(self.sizes) - 1)
-        images = draw.decided("image", self.order.images_at(draw.positions), within=every)
-        found = [self._window(draw, images)]
-        partners = self.augment.mixed(draw)
-        if len(partners):
-            other = draw.of(partners).child("partner")
-            second = other.decided("image", other.integers("image", 0, len(self.sizes)), within=every)
-            found.append(self._window(other, second))
-        images, tops, lefts, sides = (torch.cat(parts) for parts in zip(*found, strict=True))
-        return Windows(images, tops, lefts, sides, largest=int(sides.max()))
+        draw = self.draw(positions, ledger=ledger)
+        found = self._windows_ahead(positions) if ledger is None else self._window(draw)
+        if self.augment.mixes:
+            found = tuple(map(torch.cat, zip(found, self._partners(draw), strict=True)))
+        images, tops, lefts, sides = found
+        return Windows(images, tops, lefts, sides, largest=int(sides.numpy().max()))
 
-    def _window(self, draw: Draw, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def orientations(self, draw: Draw) -> Tensor:
+        """(B, 3), as those of `Augmentation`, of samples and not of partners."""
+        if draw.ledger is None:
+            return self._orientations_ahead(draw.positions)[0]
+        return self.augment.orientations(draw)
+
+    def _own_windows(self, positions: Tensor) -> tuple[Tensor, ...]:
+        return self._window(self.draw(positions))
+
+    def _own_orientations(self, positions: Tensor) -> tuple[Tensor, ...]:
+        return (self.augment.orientations(self.draw(positions)),)
+
+    def _partners(self, draw: Draw) -> tuple[Tensor, ...]:
+        other = draw.of(self.augment.mixed(draw)).child("partner")
+        every = (0, len(self.sizes) - 1)
+        images = other.decided("image", other.integers("image", 0, len(self.sizes)), within=every)
+        return self._window(other, images)
+
+    def _window(self, draw: Draw, images: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        if images is None:
+            every = (0, len(self.sizes) - 1)
+            images = draw.decided("image", self.order.images_at(draw.positions), within=every)
         room = self.sizes[images]
         sides = self.augment.sides(draw, self.side + 2 * self.margin, most=room.min(dim=1).values)
         tops, lefts = (

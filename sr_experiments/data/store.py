@@ -107,6 +107,8 @@ class Store(Sequence[Pair]):
         }
 
     def _crops(self, table: "Table", windows: Windows) -> Tensor:
+        if len(table.names) == 1:
+            return self._crops_of_kind(table, windows, table.names[0])
         kinds = table.kinds[windows.images.numpy()]
         parts = []
         for kind in sorted(set(kinds.tolist())):

@@ -55,7 +55,7 @@ class Draw:
         assert positions.dim() == 1
         assert positions.dtype == torch.int64
         self._key = _mix_int(seed & MASK)
-        self._ledger = ledger
+        self.ledger = ledger
         self._rows = torch.arange(len(positions))
         self._path = ""
         self.positions = positions
@@ -100,10 +100,10 @@ class Draw:
         Raises:
             ValueError: If what is prescribed can not be meant.
         """
-        if self._ledger is None:
+        if self.ledger is None:
             return values
         name = self._path + name
-        return self._ledger.settle(name, values, rows=self._rows, labels=labels, within=within)
+        return self.ledger.settle(name, values, rows=self._rows, labels=labels, within=within)
 
     def generators(self, name: str, *, device: torch.device) -> Iterator[torch.Generator]:
         """For each sample in turn a generator of the library's that starts where the sample's draw says.

@@ -70,11 +70,9 @@ class WeightedSum(nn.Module):
         """
         values = self.terms(sr, gt)
         # Watched terms are not left to the product: 0 * nan is nan.
-        total = sum(
-            (self.weights[name] * value for name, value in values.items() if self.weights[name] > 0),
-            start=sr.new_zeros((), dtype=torch.promote_types(sr.dtype, torch.float32)),
-        )
-        return total, {name: value.detach() for name, value in values.items()}
+        trained = ((self.weights[name], value) for name, value in values.items() if self.weights[name] > 0)
+        first, *rest = (weight * value for weight, value in trained)
+        return sum(rest, start=first), {name: value.detach() for name, value in values.items()}
 
     def terms(self, sr: Tensor, gt: Tensor) -> dict[str, Tensor]:
         """Name -> value before weighting, a scalar: with a gradient where the weight is above 0.

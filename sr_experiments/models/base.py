@@ -16,6 +16,7 @@ from sr_experiments.metrics.protocol import image_metrics, ranged_metrics
 from sr_experiments.models.ema import Averaging
 from sr_experiments.models.inference import Inference
 from sr_experiments.models.layout import follow_layout, lay_out
+from sr_experiments.models.unasked import ask_no_gpu, seed_device
 from sr_experiments.nets.base import SRNet
 
 CHECKPOINT_KEY = "sr_experiments"
@@ -94,6 +95,13 @@ class SRModel(LightningModule):
         self._meters: dict[tuple[str, str], PerImage] = {}
         self.choices: dict[str, Any] = {}
         self._compiled: tuple[Callable[..., Any], ...] = ()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Lightning notes the hook that it is in, forty times a step: a text, no parameter to look for."""
+        if name == "_current_fx_name":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
 
     @property
     def trained(self) -> Callable[..., Any]:
@@ -275,9 +283,11 @@ class SRModel(LightningModule):
         return list(self._trainer.loggers) if self._trainer is not None else []
 
     def on_train_start(self) -> None:
-        """A run may go on with another layout."""
+        """A run may go on with another layout, and on a CPU no step is recorded into a CUDA graph."""
         for optimizer in self.trainer.optimizers:
             follow_layout(optimizer)
+            if self.device.type == "cpu":
+                ask_no_gpu(optimizer)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Numbers that a net draws by itself (dropout, stochastic depth) follow from the batch's number.
@@ -285,7 +295,7 @@ class SRModel(LightningModule):
         A run that continues has then the ones that it would have had.
         """
         number = (self.batches * self.trainer.world_size + self.trainer.global_rank) & (2**32 - 1)
-        _seed((self.seed * 2**32 + number) & (2**63 - 1), self.device)
+        seed_device((self.seed * 2**32 + number) & (2**63 - 1), self.device)
 
     def collect_notes(self) -> list[str]:
         """What any part of the model has to tell the reader of the results."""
@@ -294,19 +304,6 @@ class SRModel(LightningModule):
             told = getattr(module, "notes", [])
             found += [note for note in told if note not in found] if isinstance(told, list) else []
         return found
-
-
-def _seed(seed: int, device: torch.device) -> None:
-    """What `torch.manual_seed` does, for this device only.
-
-    torch's own asks for every kind of device, and where CUDA is built in and absent it writes down who asks:
-    a third of a millisecond, at every step.
-    """
-    torch.default_generator.manual_seed(seed)
-    if device.type == "cuda":
-        torch.cuda.manual_seed(seed)
-    elif device.type not in ("cpu", "meta"):
-        torch.manual_seed(seed)
 
 
 def known_pixels(batch: Mapping[str, Any]) -> Tensor | None:

@@ -1,5 +1,6 @@
 """Training a net to restore: one net, one optimizer, one named sum of losses."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, cast
@@ -189,7 +190,7 @@ class RestorationModel(SRModel):
         if not self.guard.waits(norm, optimizer, scaled=scaled):
             self.guard.look_later(side, optimizer, batches=self.batches, norm=norm)
             return norm
-        if bool(norm.isfinite()):
+        if math.isfinite(norm):
             self.guard.good(side)
             return norm
         self.guard.bad(side, batches=self.batches, norm=norm, scaled=scaled, checkpoint=self._saved())

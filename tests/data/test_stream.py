@@ -23,6 +23,7 @@ from sr_experiments.data.sampler import EvenSampler, PositionSampler
 from sr_experiments.data.sources import Item
 from sr_experiments.degradations.bicubic import Bicubic
 from sr_experiments.imaging.io import image_size, read_image
+from sr_experiments.imaging.ledger import Ledger
 from sr_experiments.imaging.resize import imresize_uint8
 from tests.data.pictures import STILL, blind, module, save, write
 
@@ -300,3 +301,16 @@ def test_evaluation_batches(tmp_path: Path) -> None:
 
 def write_grey() -> np.ndarray:
     return np.arange(32 * 32, dtype=np.int64).reshape(32, 32, 1).astype(np.uint8)
+
+
+def test_what_is_worked_out_ahead_is_what_is_written_down(tmp_path: Path) -> None:
+    """Windows come from blocks of positions; with a ledger each batch is drawn by itself."""
+    augment = Augmentation(mixup=0.3, cutmix=0.2, crop_scale=[0.5, 1.5])
+    plan = stream(tmp_path, augment=augment, seed=3).plan
+    for positions in (torch.arange(16), torch.arange(1016, 1032), torch.tensor([5000, 3, 1024, 7])):
+        ahead, drawn = plan.windows(positions), plan.windows(positions, ledger=Ledger())
+        for name in ("images", "tops", "lefts", "sides"):
+            assert torch.equal(getattr(ahead, name), getattr(drawn, name))
+        codes = plan.orientations(plan.draw(positions))
+        assert torch.equal(codes, plan.orientations(plan.draw(positions, ledger=Ledger())))
+        assert codes.any()
