@@ -70,9 +70,9 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     with nursery(folder) as begin:
         assert begin("--version").wait() == 0  # everything is imported now
 
-        def run(name: str, scenario: str, *more: str) -> Child:
+        def run(name: str, scenario: str, *more: str, rests: int | None = None) -> Child:
             given = [*SMALL, "data.root=photographs", *SCENARIOS[scenario], *more]
-            return begin(*given, f"run={name}", log=f"{name}.txt")
+            return begin(*given, f"run={name}", log=f"{name}.txt", rests=rests)
 
         run.folder = folder  # type: ignore[attr-defined]
         yield run
@@ -163,12 +163,9 @@ def test_a_run_that_is_killed_and_continued_is_the_run_that_was_not(
 ) -> None:
     whole, _ = reference(start, scenario, references)
     name = f"killed-{scenario}".replace(", ", "-")
-    last = folder_of(start, name) / "checkpoints" / "last.ckpt"
-    for pause in (0.0, 0.05):
-        written = last.stat().st_mtime_ns if last.is_file() else None
-        child = start(name, scenario)
-        wait_for(lambda: last.is_file() and last.stat().st_mtime_ns != written)  # noqa: B023
-        time.sleep(pause)
+    for batches in (14, 19):  # of each process: after 14 and after 12 + 19 of 48
+        child = start(name, scenario, rests=batches)
+        child.wait_until_it_rests()
         child.kill()
         assert child.wait() == -signal.SIGKILL
     assert start(name, scenario).wait() == 0
@@ -199,9 +196,10 @@ def test_a_run_that_is_stopped_writes_and_says_how_to_continue(
     whole, _ = reference(start, scenario, references)
     name = f"stopped-{scenario}-{number.name}".replace(", ", "-")
     run = folder_of(start, name)
-    child = start(name, scenario)
-    wait_for(lambda: (run / "checkpoints" / "last.ckpt").is_file())
+    child = start(name, scenario, rests=14)
+    child.wait_until_it_rests()
     child.send(number)
+    child.go_on()
     assert child.wait() == 130, child.said
     assert f"{number.name}: stopping after this step" in child.said
     assert f"interrupted: continue with: python -m sr_experiments run={name}\n" in child.said
@@ -219,8 +217,8 @@ def test_asked_twice_it_leaves_at_once_and_the_run_is_none_the_worse(
     whole, _ = reference(start, "restoration", references)
     name = "twice"
     run = folder_of(start, name)
-    child = start(name, "restoration")
-    wait_for(lambda: (run / "checkpoints" / "last.ckpt").is_file())
+    child = start(name, "restoration", rests=14)
+    child.wait_until_it_rests()
     child.send(signal.SIGINT)
     child.send(signal.SIGTERM)
     assert child.wait() == 130, child.said
@@ -254,8 +252,8 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_is_taken(
 ) -> None:
     whole, _ = reference(start, "restoration", references)
     run = folder_of(start, "damaged")
-    child = start("damaged", "restoration")
-    wait_for(lambda: (run / "checkpoints" / "before.ckpt").is_file())
+    child = start("damaged", "restoration", rests=26)  # with a checkpoint of the epoch before the last one
+    child.wait_until_it_rests()
     child.kill()
     child.wait()
     last = run / "checkpoints" / "last.ckpt"
@@ -273,8 +271,8 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_is_taken(
 
 def test_no_whole_checkpoint_is_a_mistake(start: Start, references: dict[str, tuple[Path, float]]) -> None:
     run = folder_of(start, "hopeless")
-    child = start("hopeless", "restoration")
-    wait_for(lambda: (run / "checkpoints" / "last.ckpt").is_file())
+    child = start("hopeless", "restoration", rests=14)
+    child.wait_until_it_rests()
     child.kill()
     child.wait()
     for path in (run / "checkpoints").glob("*.ckpt"):
@@ -286,8 +284,8 @@ def test_no_whole_checkpoint_is_a_mistake(start: Start, references: dict[str, tu
 
 def test_two_at_once_are_refused(start: Start) -> None:
     run = folder_of(start, "taken")
-    child = start("taken", "restoration", "trainer.max_epochs=500")
-    wait_for(lambda: (run / "checkpoints" / "last.ckpt").is_file())
+    child = start("taken", "restoration", rests=14)
+    child.wait_until_it_rests()
     from sr_experiments.tasks.resume import alone
 
     with pytest.raises(ValueError, match=r"taken: another process is training into this folder"), alone(run):
@@ -324,9 +322,10 @@ def test_what_does_not_go_with_continuing_is_refused(
 def test_a_run_can_be_made_longer(start: Start, references: dict[str, tuple[Path, float]]) -> None:
     """From its folder alone, and with another value on top."""
     name, run = "longer", folder_of(start, "longer")
-    child = start(name, "constant", "trainer.max_epochs=2")
-    wait_for(lambda: (run / "checkpoints" / "last.ckpt").is_file())
+    child = start(name, "constant", "trainer.max_epochs=2", rests=14)
+    child.wait_until_it_rests()
     child.send(signal.SIGTERM)
+    child.go_on()
     assert child.wait() == 130, child.said
     assert start(name, "constant", "trainer.max_epochs=4").wait() == 0
     whole, _ = reference(start, "constant", references)
