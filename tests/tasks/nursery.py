@@ -110,7 +110,7 @@ class Child:
 def nursery(folder: Path) -> Iterator[Callable[..., Child]]:
     """Start the mother in a folder; children work there.
 
-    A child that `rests` waits before it begins the batch of that number, counted from 0 in this process, until
+    A child that `rests` waits before it begins the batch of that number, counted from 0 in its process, until
     it may `go_on`: what is done to it then does not depend on who is faster.
     """
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}

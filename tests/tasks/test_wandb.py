@@ -18,7 +18,7 @@ from PIL import Image
 
 from sr_experiments.mistakes import user_message
 from sr_experiments.tasks.dashboard import layout_of, workspace_of
-from tests.tasks.nursery import Child, nursery, wait_for
+from tests.tasks.nursery import Child, nursery
 from tests.tasks.runs import photographs, run
 from tests.tasks.wandb_runs import Part, documented, parts_of
 
@@ -236,15 +236,14 @@ def test_a_run_that_continues_is_the_same_run(start: Start, how: str) -> None:
     """Each row once, and none is missing."""
     name = how.replace(" ", "-")
     given = [*SMALL, *GAN, "data.steps_per_epoch=40", "logger.wandb.pictures=1", f"run={name}"]
-    child = start(*given, log=f"{name}.txt")
+    child = start(*given, log=f"{name}.txt", rests=52)  # with a checkpoint of 40, and rows after it
     run = child.log.parent / name
-    logged = run / "metrics.csv"
-    wait_for((run / "checkpoints" / "last.ckpt").is_file)  # after 20 rows and that of the validation
-    wait_for(lambda: logged.read_text(encoding="utf-8").count("\n") > 25)
+    child.wait_until_it_rests()
     if how == "killed":
         child.kill()
     else:
         child.send(signal.SIGTERM)
+        child.go_on()
     assert child.wait() == (-9 if how == "killed" else 130), child.said
     child = start(*given, log=f"{name}.txt")
     assert child.wait() == 0, child.said
@@ -268,11 +267,12 @@ def test_a_run_that_continues_is_the_same_run(start: Start, how: str) -> None:
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are found in /proc")
 def test_wandb_that_breaks_down_ends_nothing(start: Start) -> None:
-    child = start(*SMALL, "data.steps_per_epoch=60", "run=broken", log="broken.txt")
+    child = start(*SMALL, "data.steps_per_epoch=60", "run=broken", log="broken.txt", rests=70)
     run = child.log.parent / "broken"
-    wait_for((run / "checkpoints" / "last.ckpt").is_file)
+    child.wait_until_it_rests()
     (core,) = cores_of(child.pid)
     os.kill(core, signal.SIGKILL)
+    child.go_on()
     assert child.wait() == 0, child.said
     record = json.loads((run / "run.json").read_text(encoding="utf-8"))
     assert record["status"] == "finished"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tasks.nursery import Child, nursery, wait_for
+from tests.tasks.nursery import Child, nursery
 from tests.tasks.runs import photographs
 from tests.tasks.test_wandb import SMALL, assert_nothing_is_left
 from tests.tasks.wandb_server import Kept, wandb_server
@@ -37,10 +37,8 @@ def start(server: Kept, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
 
 def test_the_server_has_every_row_once_also_after_a_kill(start: Start, server: Kept) -> None:
     """Its last rows were in the memory of wandb's process, which is gone; the file has them."""
-    child = start(*ONLINE, "run=run")
-    logged = child.log.parent / "run" / "metrics.csv"
-    wait_for((child.log.parent / "run" / "checkpoints" / "last.ckpt").is_file)
-    wait_for(lambda: logged.read_text(encoding="utf-8").count("\n") > 25)
+    child = start(*ONLINE, "run=run", rests=52)
+    child.wait_until_it_rests()
     child.kill()
     assert child.wait() == -9, child.said
     child = start(*ONLINE, "run=run")
