@@ -9,16 +9,15 @@ completes. What stands behind the options goes to every run. PSNR is over the ra
 RMSE in pixels; both over what was measured.
 """
 
-import argparse
 import json
 import math
 import statistics
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from trains import parsed, parser_of, run
 
 WITH, WITHOUT = 3, 0
 METRICS = {"psnr_16": "PSNR, dB", "rmse": "RMSE, px"}
@@ -29,14 +28,9 @@ Found = Mapping[tuple[int, int], Mapping[str, Any]]
 
 def sweep(folder: Path, seeds: Sequence[int], arguments: Sequence[str]) -> Found:
     """Train what is missing in a folder; what all runs measured."""
-    command = [
-        *(sys.executable, "-m", "sr_experiments", "-m", "experiment=guided_disparity_x8"),
-        f"guide_channels={WITH},{WITHOUT}",
-        f"seed={','.join(map(str, seeds))}",
-        *arguments,
-        f"run={folder}",
-    ]
-    subprocess.run(command, check=True)
+    channels = f"guide_channels={WITH},{WITHOUT}"
+    seed = f"seed={','.join(map(str, seeds))}"
+    run("-m", "experiment=guided_disparity_x8", channels, seed, *arguments, f"run={folder}")
     jobs = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))["jobs"]
     found = {}
     for job in jobs:
@@ -67,16 +61,11 @@ def lines(found: Found, seeds: Sequence[int]) -> list[str]:
 
 def main() -> None:
     """Read the command line, train, print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--run", type=Path, help="a folder that keeps the runs")
-    options, arguments = parser.parse_known_args()
+    options, arguments = parsed(parser)
     if min(options.seeds) < 0 or len(set(options.seeds)) < len(options.seeds):
         parser.error("--seeds are numbers of 0 or more, each once")
-    if unknown := [one for one in arguments if "=" not in one]:
-        parser.error(f"{unknown[0]}: neither an option nor KEY=VALUE")
     with tempfile.TemporaryDirectory() as place:
         found = sweep(options.run or Path(place) / "sweep", options.seeds, arguments)
     print("\n".join(lines(found, options.seeds)))

@@ -10,10 +10,7 @@ protocol. `--run FOLDER` keeps everything, and what is there is not trained agai
 options goes to both trainings. Needs the extra `video`.
 """
 
-import argparse
 import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +18,7 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
+from trains import parsed, parser_of, run
 
 from sr_experiments.data.demo import Demo
 from sr_experiments.imaging.io import read_image, write_png
@@ -74,11 +72,6 @@ def make_pairs(folder: Path, crf: int) -> float:
     return size * 8 / 1000 / (2 * FRAMES / 25)
 
 
-def run(*arguments: str) -> None:
-    """As somebody would type it."""
-    subprocess.run([sys.executable, "-m", "sr_experiments", *arguments], check=True)
-
-
 def measured(folder: Path, checkpoint: Path, output: Path) -> dict[str, float]:
     """`psnr_y` of a net and of bicubic over a folder's pairs."""
     pairs = [f"data.val_gt={folder / 'gt'}", f"data.val_lq={folder / 'lq'}"]
@@ -105,14 +98,9 @@ def report(folder: Path, crfs: Sequence[int], arguments: Sequence[str]) -> list[
 
 def main() -> None:
     """Read the command line, train, print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--crf", type=int, nargs="+", default=[23, 30, 36])
-    parser.add_argument("--run", type=Path, help="a folder that keeps the runs")
-    options, arguments = parser.parse_known_args()
-    if unknown := [one for one in arguments if "=" not in one]:
-        parser.error(f"{unknown[0]}: neither an option nor KEY=VALUE")
+    options, arguments = parsed(parser)
     with tempfile.TemporaryDirectory() as place:
         print("\n".join(report(options.run or Path(place), options.crf, arguments)))
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.chromium import chromium
 from tests.conftest import ROOT
-from tests.report.test_browser import CHROMIUM, DRIVER, FLAGS
 
 BUILD = [sys.executable, str(ROOT / "docs" / "site" / "build.py")]
 WIDTHS = (390, 1440)
@@ -101,20 +101,9 @@ def test_a_folder_with_something_else_in_it_is_not_emptied(tmp_path: Path) -> No
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    selenium = pytest.importorskip("selenium.webdriver")
-    if not (CHROMIUM and DRIVER):
-        pytest.skip("needs chromium and chromedriver: apt-get install chromium-driver")
-    options = selenium.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = selenium.Chrome(options=options, service=selenium.ChromeService(DRIVER))
-    driver.set_page_load_timeout(60)
-    try:
+    logs = {"browser": "ALL", "performance": "ALL"}
+    with chromium(tmp_path_factory.mktemp("profile"), logs=logs) as driver:
         yield driver
-    finally:
-        driver.quit()
 
 
 def opened(browser: Any, page: Path, *, width: int) -> None:

@@ -1,7 +1,6 @@
 """The page in a headless Chromium: what moves, what sorts, and that it fits."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,26 +11,10 @@ from hydra import compose, initialize_config_dir
 
 from sr_experiments.config import register
 from sr_experiments.tasks.report import report
+from tests.chromium import chromium
 from tests.conftest import ROOT
 from tests.report.made import make_run, twelve
 
-selenium = pytest.importorskip("selenium.webdriver")
-CHROMIUM, DRIVER = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver: apt-get install chromium-driver"
-)
-FLAGS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--hide-scrollbars",
-]
 DOTS = """return [...document.querySelectorAll('.compare:not(.hidden) .dot')].map(
     dot => [dot.cx.baseVal.value, dot.cy.baseVal.value])"""
 
@@ -56,17 +39,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    options = selenium.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = selenium.Chrome(options=options, service=selenium.ChromeService(DRIVER))
-    driver.set_page_load_timeout(60)
-    try:
+    with chromium(tmp_path_factory.mktemp("profile"), logs={"browser": "ALL"}) as driver:
         yield driver
-    finally:
-        driver.quit()
 
 
 def opened(browser: Any, page: Path, *, width: int = 1440, dark: bool = False) -> Any:
