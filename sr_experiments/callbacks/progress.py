@@ -14,7 +14,7 @@ class ProgressBar(Callback):
     """Loss, validation PSNR, samples per second and time left.
 
     Args:
-        refresh_seconds: How often the numbers are read; reading a loss waits for the device.
+        refresh_seconds: How often it is drawn and the numbers are read; reading a loss waits for the device.
     """
 
     def __init__(self, *, refresh_seconds: float = 0.5) -> None:
@@ -41,6 +41,7 @@ class ProgressBar(Callback):
             TimeElapsedColumn(),
             TextColumn("{task.fields[left]} left"),
             console=self.console,
+            refresh_per_second=1 / self.refresh_seconds,  # each time is a millisecond that training lacks
         )
         self._task = self._bar.add_task("", total=self._total(trainer), epoch="", numbers="", left="?")
         self._bar.start()
