@@ -41,7 +41,7 @@ class ProgressBar(Callback):
             TimeElapsedColumn(),
             TextColumn("{task.fields[left]} left"),
             console=self.console,
-            refresh_per_second=1 / self.refresh_seconds,  # each time is a millisecond that training lacks
+            refresh_per_second=2,  # each time is a millisecond that training lacks
         )
         self._task = self._bar.add_task("", total=self._total(trainer), epoch="", numbers="", left="?")
         self._bar.start()
