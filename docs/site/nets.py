@@ -28,7 +28,7 @@ README = ROOT / "README.md"
 BEGIN, END = "<!-- nets: begin -->\n", "<!-- nets: end -->\n"
 BENCHMARK = "set5"
 DASH = "-"
-COLUMNS = ("what is typed", "params", "mult-adds", "paper", "trained here", "authors' weights")
+COLUMNS = ("recipe or net", "params", "mult-adds", "paper", "trained here", "authors' weights")
 # Recipes that no paper has: docs/fields/.
 FIELDS = ("guided_disparity_x8", "medical_x2", "satellite_x2", "video_x4")
 # Nets without parameters; of two images, round another net, told by a file, and what all models share.
