@@ -51,7 +51,7 @@ soak: $(READY)   ## an hour of training and 200 short runs: memory, files, what 
 docs: $(READY)  ## the documentation, in site/; opens from disk
 	$(BIN)/python docs/site/build.py
 
-notebooks: $(READY)  ## execute the notebooks
+notebooks: $(READY)  ## execute the notebooks, with toy sizes
 	$(PYTEST) tests/test_notebooks.py
 
 build: $(READY)  ## wheel and source archive in dist/

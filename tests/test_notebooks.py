@@ -11,21 +11,41 @@ from nbclient import NotebookClient
 from tests.conftest import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+# Said after what a reader trains, in the cell that is tagged `parameters`: everything else is the same.
+TOY_SIZES = {
+    "which_is_better": 'SEEDS, EPOCHS, STEPS, HELD_OUT = "1,2", 2, 2, "chelsea,coins"',
+    "your_photographs": "STEPS, EPOCHS, MORE_EPOCHS = 2, 1, 2",
+}
 
 
 def read(path: Path) -> Any:
     return nbformat.read(path, as_version=4)
 
 
-def test_there_are_some() -> None:
-    assert NOTEBOOKS
+def executed(path: Path) -> Any:
+    """A case; `make notebooks` runs the slow one as well."""
+    return pytest.param(path, marks=[pytest.mark.slow] if path.stem == "your_photographs" else [])
+
+
+def made_small(path: Path) -> Any:
+    """A notebook with the sizes of `TOY_SIZES`."""
+    notebook = read(path)
+    chosen = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    assert len(chosen) == (path.stem in TOY_SIZES)
+    for cell in chosen:
+        cell.source += "\n" + TOY_SIZES[path.stem]
+    return notebook
+
+
+def test_there_are_three() -> None:
+    assert {path.stem for path in NOTEBOOKS} == {"spoilt_and_restored", *TOY_SIZES}
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [executed(path) for path in NOTEBOOKS], ids=lambda path: path.stem)
 def test_it_runs(path: Path, tmp_path: Path) -> None:
-    notebook = read(path)
+    notebook = made_small(path)
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert any("image/png" in output.get("data", {}) for output in outputs), "it shows something"

@@ -47,6 +47,21 @@ def read_page(path: Path) -> Page:
     return Page(files, typed)
 
 
+def shown(path: Path) -> list[list[str]]:
+    """The lines of each block of output: marked as text, or with a line that is typed in it."""
+    found = []
+    for block in _FENCE.finditer(path.read_text(encoding="utf-8")):
+        lines = block["text"].splitlines()
+        if block["language"] in ("text", "console") or any(line.startswith("$ ") for line in lines):
+            found.append(lines)
+    return found
+
+
+def masked(lines: list[str]) -> list[str]:
+    """The lines with a sign for each figure that varies from run to run."""
+    return [re.sub(r"\d", "0", re.sub(r"[+-](?=\d)", "+", line)) for line in lines]
+
+
 def differs(printed: list[str], output: str) -> str | None:
     """The first line of a page that was not printed where it stands; None where all were.
 
