@@ -143,6 +143,7 @@ ELSEWHERE = {
     "make test": "it runs this",
     "make check": "it runs this, and what CI runs before",
     "make docs": "tests/docs/test_site.py",
+    "make notebooks": "tests/test_notebooks.py",
     "make help": "tests/test_readme.py looks at what it greps",
     ". .venv/bin/activate": "of Python's own environments",
     "pip install .": "tests/test_packaging.py, slow: the wheel in an empty environment",
