@@ -27,6 +27,12 @@ HELD = {
 TYPED = {"first-hour.md", *(path.name for path in (ROOT / "docs" / "howto").glob("*.md"))}
 
 
+@pytest.fixture(autouse=True)
+def eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As wide as the README's blocks, whatever terminal the tests run in."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+
 def block(first: str) -> list[str]:
     """The README's block that begins with this line."""
     (found,) = [lines for lines in shown(README) if lines[0] == first]
