@@ -47,7 +47,7 @@ class Line:
         if re.search(r" (run|hydra\.run\.dir)=| --help| -c job", line):
             return line
         model = re.search(r" model=(\w+)", line)
-        kind = "sweep" if re.search(r" -m | sweep=", line) else "run"
+        kind = "sweep" if re.search(r"^ -m | sweep=", line.removeprefix(_PROGRAM)) else "run"
         return f"{line} hydra.{kind}.dir=runs/typed/{number:02}-{model[1] if model else 'other'}"
 
 
