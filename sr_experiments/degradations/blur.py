@@ -13,6 +13,7 @@ from sr_experiments.degradations import kernels
 from sr_experiments.degradations.base import Degradation
 from sr_experiments.degradations.crops import Crops
 from sr_experiments.degradations.ranges import checked_range, checked_shares
+from sr_experiments.imaging.onto import onto
 from sr_experiments.imaging.random import Draw
 
 SMALLEST_SIGMA = 0.05  # in pixels: the neighbours' weight is below 1e-80, which is no blur
@@ -139,7 +140,7 @@ class Blur(Degradation):
 
     def spoil(self, crops: Crops, draw: Draw) -> Crops:
         """Images of the same sizes."""
-        weights = self.kernels(draw).to(crops.device)
+        weights = onto(crops.device, self.kernels(draw))
         margin = weights.shape[-1] // 2
         padded = crops.padded(margin, margin, margin, margin, mirror=True)
         return replace(crops, pixels=filter2d(padded, weights, padding="valid"))

@@ -8,6 +8,7 @@ from torch import Tensor
 from sr_experiments.degradations.base import Degradation
 from sr_experiments.degradations.crops import Crops
 from sr_experiments.degradations.ranges import checked_range
+from sr_experiments.imaging.onto import onto
 from sr_experiments.imaging.random import Draw
 
 _LUMA = (0.299, 0.587, 0.114)  # BT.601
@@ -46,7 +47,7 @@ class ColourJitter(Degradation):
     def spoil(self, crops: Crops, draw: Draw) -> Crops:
         """Images of the same sizes."""
         factors = {
-            name: draw.within(name, limits)[:, None, None, None].to(crops.device)
+            name: onto(crops.device, draw.within(name, limits))[:, None, None, None]
             for name, limits in self.ranges.items()
         }
         pixels = (crops.pixels * factors["brightness"]).clamp(0.0, 1.0)
@@ -77,7 +78,7 @@ class Gamma(Degradation):
         """Images of the same sizes, in [0, 1]."""
         low, high = self.gamma
         drawn = low * (high / low) ** draw.uniform("gamma").double()
-        exponent = draw.decided("gamma", drawn, within=self.gamma).float().to(crops.device)
+        exponent = onto(crops.device, draw.decided("gamma", drawn, within=self.gamma).float())
         exponent = exponent[:, None, None, None]
         return crops.map(lambda pixels: pixels.clamp(0.0, 1.0) ** exponent)
 

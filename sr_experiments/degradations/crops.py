@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sr_experiments.imaging.onto import onto
+
 WASTE = 1.5
 """How much higher or wider than the smallest the largest image of one tensor may be, when they are sorted."""
 
@@ -73,7 +75,7 @@ class Crops:
         """
         heights, widths = self.heights[numbers], self.widths[numbers]
         height, width = int(heights.max()), int(widths.max())
-        pixels = self.pixels[numbers.to(self.device), :, :height, :width]
+        pixels = self.pixels[onto(self.device, numbers), :, :height, :width]
         return Crops(pixels, heights, widths, self.rows[numbers], self.origin)
 
     def become(self, image: Tensor) -> "Crops":
@@ -114,8 +116,8 @@ class Crops:
             and (not mirror or min(height, width) > max(top, bottom, left, right))
         ):
             return F.pad(self.pixels, (left, right, top, bottom), mode="reflect" if mirror else "replicate")
-        y = _sources(torch.arange(-top, height + bottom), self.heights, mirror=mirror).to(self.device)
-        x = _sources(torch.arange(-left, width + right), self.widths, mirror=mirror).to(self.device)
+        y = onto(self.device, _sources(torch.arange(-top, height + bottom), self.heights, mirror=mirror))
+        x = onto(self.device, _sources(torch.arange(-left, width + right), self.widths, mirror=mirror))
         channels = self.pixels.shape[1]
         high = self.pixels.gather(2, y[:, None, :, None].expand(-1, channels, -1, width))
         return high.gather(3, x[:, None, None, :].expand(-1, channels, high.shape[2], -1))
@@ -145,7 +147,7 @@ def joined(parts: Sequence[Crops]) -> Crops:
     start = 0
     for part in parts:
         height, width = int(part.heights.max()), int(part.widths.max())
-        at = place[start : start + len(part)].to(first.device)
+        at = onto(first.device, place[start : start + len(part)])
         pixels[at, :, :height, :width] = part.pixels[:, :, :height, :width]
         start += len(part)
     return Crops(pixels, heights[order], widths[order], rows[order], parts[0].origin)

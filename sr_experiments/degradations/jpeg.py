@@ -16,6 +16,7 @@ from torch import Tensor
 from sr_experiments.degradations.base import Degradation
 from sr_experiments.degradations.crops import Crops
 from sr_experiments.degradations.ranges import checked_whole_range
+from sr_experiments.imaging.onto import onto
 from sr_experiments.imaging.random import Draw
 
 # Annex K, tables K.1 and K.2.
@@ -104,8 +105,8 @@ def _coded(crops: Crops, steps: Tensor) -> Crops:
     blocks = crops.padded(0, -height % 8, 0, -width % 8, mirror=False) - 128.0
     count, channels, high, wide = blocks.shape
     blocks = blocks.view(count, channels, high // 8, 8, wide // 8, 8).transpose(3, 4)
-    cosines = _cosines().to(blocks.device)
-    steps = steps.to(blocks.device)[:, None, None, None]
+    cosines = onto(blocks.device, _cosines())
+    steps = onto(blocks.device, steps)[:, None, None, None]
     coefficients = cosines @ blocks @ cosines.T
     counts = _rounded(coefficients.abs() / steps)  # halves away from zero
     coefficients = counts.mul_(steps).copysign_(coefficients)

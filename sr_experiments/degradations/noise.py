@@ -13,6 +13,7 @@ from torch import Tensor
 from sr_experiments.degradations.base import Degradation
 from sr_experiments.degradations.crops import Crops
 from sr_experiments.degradations.ranges import checked_probability, checked_range
+from sr_experiments.imaging.onto import onto
 from sr_experiments.imaging.random import Draw
 
 _GREY = (0.2989, 0.587, 0.114)  # BT.601, as Poisson noise without colour is computed in Real-ESRGAN
@@ -47,7 +48,7 @@ class Noise(Degradation):
 
     def spoil(self, crops: Crops, draw: Draw) -> Crops:
         """Images plus noise."""
-        strengths = (draw.within(self.argument, self.strength) / self.unit).to(crops.device)
+        strengths = onto(crops.device, draw.within(self.argument, self.strength) / self.unit)
         is_grey = draw.happens("grey", self.grey).tolist()
         noise = torch.zeros_like(crops.pixels)
         generators = draw.generators("field", device=crops.device)
@@ -115,7 +116,7 @@ class CorrelatedNoise(Degradation):
     def spoil(self, crops: Crops, draw: Draw) -> Crops:
         """Images plus noise."""
         channels = crops.pixels.shape[1]
-        mixing = self.mixing(draw, channels).float().to(crops.device)
+        mixing = onto(crops.device, self.mixing(draw, channels).float())
         noise = torch.zeros_like(crops.pixels)
         generators = draw.generators("field", device=crops.device)
         for number, (generator, (height, width)) in enumerate(zip(generators, crops.sizes, strict=True)):
@@ -153,10 +154,10 @@ class PoissonNoise(Noise):
     def field(self, image: Tensor, generator: torch.Generator) -> Tensor:
         """Count minus expected count, as a share of white."""
         levels = (image.clamp(0.0, 1.0) * 255.0).round()
-        counts = torch.bincount(levels.flatten().long(), minlength=256)
-        values = (counts > 0).sum()
+        # Neither counted by `bincount` nor looked up by `[]`: both wait for the device.
+        values = levels.new_zeros(256).index_fill_(0, levels.flatten().long(), 1.0).sum()
         powers = 2 ** torch.arange(9, device=image.device)
-        white = powers[(powers < values).sum()].to(image.dtype)
+        white = powers.take((powers < values).sum()).to(image.dtype)
         expected = levels / 255.0 * white
         return (torch.poisson(expected, generator=generator) - expected) / white
 
@@ -178,7 +179,7 @@ class SaltAndPepper(Degradation):
 
     def spoil(self, crops: Crops, draw: Draw) -> Crops:
         """Images of which some pixels are 0 or 1."""
-        share = draw.within("share", self.share).to(crops.device)
+        share = onto(crops.device, draw.within("share", self.share))
         field = torch.full_like(crops.pixels[:, :1], 0.5)
         generators = draw.generators("field", device=crops.device)
         for number, (generator, (height, width)) in enumerate(zip(generators, crops.sizes, strict=True)):

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from sr_experiments.degradations.base import Degradation
 from sr_experiments.degradations.crops import Crops
+from sr_experiments.imaging.onto import onto
 from sr_experiments.imaging.random import Draw
 
 
@@ -38,5 +39,5 @@ class Quantise(Degradation):
         """Images in [0, 1], rounded half up."""
         drawn = draw.integers("bits", self.bits[0], self.bits[1] + 1)
         bits = draw.decided("bits", drawn, within=self.bits)
-        steps = (2**bits - 1).float()[:, None, None, None].to(crops.device)
+        steps = onto(crops.device, (2**bits - 1).float())[:, None, None, None]
         return crops.map(lambda pixels: (pixels.clamp(0.0, 1.0) * steps + 0.5).floor() / steps)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from sr_experiments.degradations.crops import Crops
+from sr_experiments.imaging.onto import onto
 from sr_experiments.imaging.resize import KERNEL_WIDTHS, kernel_values
 
 Mode = Literal["area", "bilinear", "bicubic", "nearest", "matlab", "lanczos"]
@@ -46,7 +47,7 @@ def _along_rows(pixels: Tensor, before: Tensor, after: Tensor, modes: Tensor) ->
     # Whole rows are fetched: (B * H, C * W) and B * H_out numbers for every tap.
     rows = pixels.transpose(1, 2).reshape(count * height, channels * width)
     places = places + torch.arange(count)[:, None, None] * height
-    places, weights = places.to(pixels.device), weights.to(pixels.device, torch.float32)
+    places, weights = onto(pixels.device, places), onto(pixels.device, weights.float())
     total = rows.new_zeros(count * places.shape[1], channels * width)
     for tap in range(places.shape[2]):
         fetched = rows.index_select(0, places[:, :, tap].flatten())

@@ -19,6 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sr_experiments.imaging.onto import onto
+
 _LONGEST_PERIOD = 16
 _BLOCK = (
     2**18
@@ -64,7 +66,8 @@ class Taps:
         if key not in self._copies:
             # A tensor born in inference mode could never take part in training afterwards.
             with torch.inference_mode(False), torch.no_grad():
-                self._copies[key] = self.index.to(image.device), self.weight.to(image.device, image.dtype)
+                weight = self.weight.to(image.dtype)
+                self._copies[key] = onto(image.device, self.index), onto(image.device, weight)
         return self._copies[key]
 
     @functools.cached_property

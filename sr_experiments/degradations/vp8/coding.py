@@ -18,6 +18,7 @@ from sr_experiments.degradations.vp8.plan import Plan
 from sr_experiments.degradations.vp8.prediction import Plane
 from sr_experiments.degradations.vp8.sixteenths import in_16
 from sr_experiments.degradations.vp8.transforms import forward, inverse, unwalsh, walsh
+from sr_experiments.imaging.onto import onto
 
 
 def decoded(
@@ -33,7 +34,7 @@ def decoded(
     """
     of_luma, of_chroma = tiles(luma[:, None], 16), None if chroma is None else tiles(chroma, 8)
     rows, columns = (torch.arange(length, device=luma.device) for length in of_luma.shape[:2])
-    high, wide = (x.to(luma.device) for x in own)
+    high, wide = (onto(luma.device, x) for x in own)
     inside = (rows[:, None, None] < high) & (columns[:, None] < wide)
     plan = Plan.of(of_luma, of_chroma, inside, quality)
     coders: list[_Luma | _Chroma] = [_Luma(of_luma, plan, wide - 1)]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sr_experiments.degradations.crops import Crops
+from sr_experiments.imaging.onto import onto
 
 
 def to_luma(red: Tensor, green: Tensor, blue: Tensor) -> Tensor:
@@ -21,8 +22,8 @@ def to_yuv(levels: Tensor) -> tuple[Tensor, Tensor]:
 
     Chroma is of the means of 2 x 2 where light is nearly linear: a power of 0.8, by a table of 33 points.
     """
-    linear = ((torch.arange(256).double() / 255).pow(0.8) * 4095 + 0.5).long().to(levels.device)
-    back = (255 * (torch.arange(33).double() * 128 / 4095).pow(1.25) + 0.5).long().to(levels.device)
+    linear = onto(levels.device, ((torch.arange(256).double() / 255).pow(0.8) * 4095 + 0.5).long())
+    back = onto(levels.device, (255 * (torch.arange(33).double() * 128 / 4095).pow(1.25) + 0.5).long())
     light = linear[levels]
     total = light[..., ::2, ::2] + light[..., ::2, 1::2] + light[..., 1::2, ::2] + light[..., 1::2, 1::2]
     place, part = total >> 9, total & 511

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from sr_experiments.degradations.vp8.quantiser import Quantiser
+from sr_experiments.imaging.onto import onto
 
 _FINEST = 98
 """The highest quality at which errors are handed on."""
@@ -21,7 +22,7 @@ class Diffusion:
         rows, columns, *others = source.shape[:4]
         self._below = source.new_zeros(rows + 1, columns, *others, 2, dtype=torch.float64)
         self._beside = source.new_zeros(rows, columns + 1, *others, 2, dtype=torch.float64)
-        self._shares = (quality <= _FINEST).to(source.device).double()[:, None]
+        self._shares = onto(source.device, (quality <= _FINEST).double())[:, None]
 
     def __call__(self, place: tuple[Tensor, Tensor], means: Tensor, quantiser: Quantiser) -> Tensor:
         """What is left of the means of n macroblocks, (n, B, P, 4)."""

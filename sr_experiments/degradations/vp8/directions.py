@@ -10,6 +10,8 @@ from itertools import product
 import torch
 from torch import Tensor
 
+from sr_experiments.imaging.onto import onto
+
 _CORNER = 4
 
 
@@ -31,7 +33,7 @@ def _weights(device: torch.device) -> Tensor:
         _three(vertical, _CORNER + 1 + x)
         _three(horizontal, _CORNER - 1 - y)
         _slant(slanted, y, x)
-    return weights.flatten(0, 2).T.contiguous().to(device)
+    return onto(device, weights.flatten(0, 2).T.contiguous())
 
 
 def _slant(modes: list[Tensor], y: int, x: int) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sr_experiments.degradations.vp8.prediction import Plane
+from sr_experiments.imaging.onto import onto
 
 # What a mode costs, in 256ths of a bit, and what that weighs beside 256 times the squared error: of 16 x 16,
 # 8 x 8 and 4 x 4 pixels. DC, TrueMotion, vertical, horizontal; of 4 x 4 then RD, VR, LD, VL, HD, HU. All of
@@ -25,7 +26,7 @@ _COSTS = {
 def costs(side: int, device: torch.device) -> Tensor:
     """What each mode of a block of so many pixels adds to 256 times its squared error, float64."""
     weight, of_modes = _COSTS[side]
-    return weight * torch.tensor(of_modes, dtype=torch.float64, device=device)
+    return weight * onto(device, torch.tensor(of_modes, dtype=torch.float64))
 
 
 def at_once(

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sr_experiments.degradations.vp8.quantiser import AC_STEPS, DC_STEPS, Quantiser
 from sr_experiments.degradations.vp8.segments import quotient, segments, unrest
+from sr_experiments.imaging.onto import onto
 
 # All of libwebp.
 _SPREAD = 0.9 * 50 / 100 / 128
@@ -50,8 +51,8 @@ class Plan:
         calm = (255 - ((3 * in_luma + in_chroma + 2) >> 2)).clamp_(0, 255)  # libwebp's shares
         calmer, above, segment = segments(calm, inside)
         number = torch.arange(len(quality), device=calm.device)
-        index = quantiser_indices()[quality].to(calm.device).gather(1, calmer + 127)[number, segment]
-        ac, dc = (torch.tensor(steps, device=calm.device)[index] for steps in (AC_STEPS, DC_STEPS))
+        index = onto(calm.device, quantiser_indices()[quality]).gather(1, calmer + 127)[number, segment]
+        ac, dc = (onto(calm.device, torch.tensor(steps))[index] for steps in (AC_STEPS, DC_STEPS))
         strength = ((ac >> 2).clamp_(max=63) * _FILTER // (256 + above[number, segment])).clamp_(max=63)
         return cls(
             luma=Quantiser.of(dc, ac, "luma"),
@@ -64,7 +65,7 @@ class Plan:
 
 def _of_chroma(index: Tensor, mean: Tensor) -> Quantiser:
     """By luma's quantiser, (rows, columns, B), and an image's mean unrest in chroma, (B,)."""
-    ac, dc = (torch.tensor(steps, device=index.device) for steps in (AC_STEPS, DC_STEPS))
+    ac, dc = (onto(index.device, torch.tensor(steps)) for steps in (AC_STEPS, DC_STEPS))
     # Of libwebp, halved as `sns_strength` is 50: -4 for the means, and 10 for each 70 of unrest beyond 64.
     # Of the standard: the means' steps end at number 117.
     shift = quotient(quotient((mean - 64) * 10, 70), 2).clamp_(-4, 6)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sr_experiments.imaging.onto import onto
+
 # Section 14.1: the steps of quantiser 0 to 127, of means and of the rest.
 # fmt: off
 DC_STEPS = (
@@ -44,9 +46,9 @@ class Quantiser:
         """From the step of the first coefficient and that of the others, int64 of any shape."""
         steps = torch.cat((means[..., None], rest[..., None].expand(*rest.shape, 15)), dim=-1)
         first, others = _BIASES[kind]
-        bias = torch.tensor([first] + [others] * 15, device=steps.device) << 9
+        bias = onto(steps.device, torch.tensor([first] + [others] * 15)) << 9
         lifts = _LIFTS if kind == "luma" else (0,) * 16
-        lift = (torch.tensor(lifts, device=steps.device) * steps) >> 11
+        lift = (onto(steps.device, torch.tensor(lifts)) * steps) >> 11
         return cls(steps.double(), (2**17 // steps).double(), bias.double(), lift.double())
 
     def at(self, place: tuple[Tensor, Tensor]) -> "Quantiser":

@@ -9,6 +9,7 @@ from torch import Tensor
 from sr_experiments.degradations.vp8.blocks import blocks
 from sr_experiments.degradations.vp8.prediction import Plane
 from sr_experiments.degradations.vp8.transforms import forward
+from sr_experiments.imaging.onto import onto
 
 
 def unrest(source: Tensor) -> Tensor:
@@ -44,7 +45,7 @@ def segments(calm: Tensor, inside: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     values = torch.arange(256, device=calm.device)
     lowest = torch.where(counts > 0, values, 255).amin(dim=1, keepdim=True)
     highest = torch.where(counts > 0, values, 0).amax(dim=1, keepdim=True)
-    centres = lowest + torch.tensor([1, 3, 5, 7], device=calm.device) * (highest - lowest) // 8
+    centres = lowest + onto(calm.device, torch.tensor([1, 3, 5, 7])) * (highest - lowest) // 8
     groups, mean = torch.zeros_like(counts), torch.zeros_like(lowest)
     moving = torch.ones_like(lowest, dtype=torch.bool)
     for _ in range(6):  # those that have settled stay

@@ -13,6 +13,7 @@ from sr_experiments.degradations.vp8.directions import predicted
 from sr_experiments.degradations.vp8.modes import chosen, costs
 from sr_experiments.degradations.vp8.quantiser import Quantiser
 from sr_experiments.degradations.vp8.transforms import forward, inverse
+from sr_experiments.imaging.onto import onto
 
 
 def in_16(source: Tensor, frame: Tensor, quantiser: Quantiser) -> tuple[Tensor, Tensor]:
@@ -53,6 +54,6 @@ def _steps(device: torch.device) -> list[tuple[Tensor, Tensor, Tensor]]:
             borders.append(left + [at + column for column in range(1, 9)])
             pixels.append([at + 21 * (row + 1) + column + 1 for row in range(4) for column in range(4)])
         numbers = [4 * y + x for y, x in places]
-        found = [torch.tensor(x, device=device) for x in (numbers, borders, pixels)]
+        found = [onto(device, torch.tensor(x)) for x in (numbers, borders, pixels)]
         steps.append((found[0], found[1], found[2]))
     return steps

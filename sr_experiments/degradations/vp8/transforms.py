@@ -9,6 +9,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from sr_experiments.imaging.onto import onto
+
 
 @lru_cache(maxsize=8)
 def _matrices(device: torch.device) -> dict[str, Tensor]:
@@ -34,7 +36,7 @@ def _matrices(device: torch.device) -> dict[str, Tensor]:
         "row bias": torch.tensor([0, 1812 / 512, 0, 937 / 512] * 4).double(),
         "column bias": offsets.repeat_interleave(4),
     }
-    return {name: matrix.to(device) for name, matrix in made.items()}
+    return {name: onto(device, matrix) for name, matrix in made.items()}
 
 
 def forward(block: Tensor) -> Tensor:
