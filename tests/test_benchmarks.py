@@ -65,6 +65,7 @@ def test_degradations_prints_a_ratio() -> None:
     assert all(float(cell) > 0 for cell in values.strip("|").split("|"))
 
 
+@pytest.mark.slow
 def test_data_prints_a_ratio_for_both_ways() -> None:
     small = ["--workers", "0", "--rounds", "1", "--batches", "1", "--batch", "2", "--patch", "48"]
     done = run(*small, script="data")
