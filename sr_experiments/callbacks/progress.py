@@ -41,7 +41,7 @@ class ProgressBar(Callback):
             TimeElapsedColumn(),
             TextColumn("{task.fields[left]} left"),
             console=self.console,
-            refresh_per_second=2,  # each time is a millisecond that training lacks
+            refresh_per_second=2,  # rich would draw ten times, in the time of training
         )
         self._task = self._bar.add_task("", total=self._total(trainer), epoch="", numbers="", left="?")
         self._bar.start()
