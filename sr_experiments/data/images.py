@@ -8,8 +8,12 @@ import itertools
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,6 +39,8 @@ _log = logging.getLogger(__name__)
 
 # Of a random degradation in evaluation: not the run's seed, so that runs of other seeds have the same task.
 EVALUATION_SEED = 0
+_SMALL = 1 << 18  # numbers of an image, 295 x 295 of RGB
+_AT_ONCE = nullcontext()
 
 
 class Images:
@@ -119,7 +125,7 @@ class Images:
         if self._cache is not None:
             return
         start = time.perf_counter()
-        results = list(in_threads(self._try, self.items))
+        results = list(in_threads(partial(self._try, in_turn=Lock()), self.items))
         problems = [result for result in results if isinstance(result, str)]
         if problems:
             raise ValueError(shortened(problems, separator="\n"))
@@ -141,20 +147,26 @@ class Images:
             settings = f"scale {self.scale}, channels {self.channels}, lq {spoil!r}, enlarged {self._enlarge}"
             settings += f", guide channels {self.guide_channels}" if self.guide_channels else ""
             settings += ", holes filled" if self.holes else ""
+            read = partial(self.decode, in_turn=Lock())
             self._cache = open_or_build(
-                root, self.items, settings=settings, read=self.decode, needed=needed, limit=limit
+                root, self.items, settings=settings, read=read, needed=needed, limit=limit
             )
             for item, size in zip(self.items, self._cache.sizes, strict=True):
                 self._refuse_other_size(item, size, multiple=self.scale)
 
-    def _try(self, item: Item) -> Pair | str:
+    def _try(self, item: Item, *, in_turn: Lock) -> Pair | str:
         try:
-            return self.decode(item)
+            return self.decode(item, in_turn=in_turn)
         except (ValueError, FileNotFoundError) as error:
             return str(error)
 
-    def decode(self, item: Item) -> Pair:
+    def decode(self, item: Item, *, in_turn: AbstractContextManager[Any] = _AT_ONCE) -> Pair:
         """Read an image's files.
+
+        Args:
+            item: The files.
+            in_turn: Entered while `lq` is made of a small image: that is many short calls, between which
+                threads would hand the interpreter to and fro, in twice the time.
 
         Raises:
             ValueError: If one cannot be read or does not fit; it is named.
@@ -175,10 +187,11 @@ class Images:
             known = measured(gt)
             gt = filled(gt, name=str(item.gt))
             small = filled(small, name=str(item.lq)) if small is not None else None
-        if small is None and self._spoil is not None:
-            small = self._spoil(gt, name=item.name)
-        if small is not None and self._enlarge:
-            small = _enlarged(small, size=(height, width))
+        with in_turn if gt.size <= _SMALL else _AT_ONCE:
+            if small is None and self._spoil is not None:
+                small = self._spoil(gt, name=item.name)
+            if small is not None and self._enlarge:
+                small = _enlarged(small, size=(height, width))
         guide = np.ascontiguousarray(guide[:height, :width]) if guide is not None else None
         return Pair(gt=gt, lq=small, grey=found == 1, guide=guide, known=known)
 

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import torch
@@ -14,6 +15,8 @@ from sr_experiments.data.sampler import PositionSampler
 
 AHEAD = 2
 """Batches that are read ahead for each worker, as torch's loader does."""
+TOGETHER, FEW_BYTES = 16, 1 << 20
+"""Small batches are read at once: so many, or as many as have so many bytes."""
 
 
 def as_it_is(batch: Any) -> Any:
@@ -26,6 +29,7 @@ class StreamLoader(DataLoader[Batch]):
 
     Workers are threads where images are decoded already: to read a batch is then one call that leaves the
     interpreter free, and a batch from another process would have to be copied. Else they are processes.
+    Without workers several small batches are read by one call, because to read one takes as long.
 
     Lightning warns when a run continues within an epoch from a loader that has no state of its own to
     restore. This one needs none, because the count of batches is in the model's checkpoint.
@@ -53,14 +57,28 @@ class StreamLoader(DataLoader[Batch]):
         )
         self.threads = workers - processes
         self._read = dataset.__getitems__
+        self._pins = pin_memory and torch.cuda.is_available()
+        # Partners of a mixture stand behind all samples of what is read.
+        self._together = threads and not (workers or self._pins or dataset.plan.augment.mixes)
 
     def __iter__(self) -> Any:  # of torch's own type, or a generator
         """An epoch's batches, in order."""
+        if self._together:
+            return self._read_together()
         return self._read_ahead() if self.threads else super().__iter__()
 
+    def _read_together(self) -> Iterator[Batch]:
+        coming, count = iter(self.batch_sampler or ()), 1
+        while several := list(islice(coming, count)):
+            read = self._read([position for positions in several for position in positions])
+            parts = {key: torch.split(values, len(several[0])) for key, values in read.items()}
+            for number in range(len(several)):
+                yield {key: values[number] for key, values in parts.items()}
+            size = sum(values.nbytes for values in read.values()) // len(several)
+            count = max(1, min(TOGETHER, FEW_BYTES // size))
+
     def _read_ahead(self) -> Iterator[Batch]:
-        pins = self.pin_memory and torch.cuda.is_available()
-        read = partial(_pinned, self._read) if pins else self._read
+        read = partial(_pinned, self._read) if self._pins else self._read
         torch.get_num_threads()  # fixes this thread's number; what the others set would become it
         pool = ThreadPoolExecutor(self.threads, "reader", initializer=partial(torch.set_num_threads, 1))
         waiting: deque[Future[Batch]] = deque()

@@ -17,6 +17,7 @@ from sr_experiments.metrics.base import ImageMetric
 from sr_experiments.models.base import CHECKPOINT_KEY, SRModel, known_pixels
 from sr_experiments.models.guard import Guard
 from sr_experiments.models.schedule import Schedule
+from sr_experiments.models.unasked import gradient_norm
 from sr_experiments.nets.base import EnlargedNet, SRNet
 
 _NET = "net"
@@ -185,8 +186,8 @@ class RestorationModel(SRModel):
 
     def _judge(self, side: str, optimizer: Optimizer, *, scaled: bool) -> Tensor | None:
         """The norm of the gradient; None where it is known not to be finite: then the gradient is gone."""
-        parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm([cast(Tensor, p.grad) for p in parameters])
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        norm = gradient_norm([p.grad for p in parameters if p.grad is not None])
         if not self.guard.waits(norm, optimizer, scaled=scaled):
             self.guard.look_later(side, optimizer, batches=self.batches, norm=norm)
             return norm

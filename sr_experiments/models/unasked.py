@@ -1,6 +1,9 @@
 """What torch asks at every step, and the answer is known."""
 
+from collections.abc import Sequence
+
 import torch
+from torch import Tensor
 from torch.optim import Optimizer
 
 
@@ -15,6 +18,17 @@ def seed_device(seed: int, device: torch.device) -> None:
         torch.cuda.manual_seed(seed)
     elif device.type not in ("cpu", "meta"):
         torch.manual_seed(seed)
+
+
+def gradient_norm(gradients: Sequence[Tensor]) -> Tensor:
+    """What `torch.nn.utils.get_total_norm` returns, () on the device; 0 of nothing.
+
+    torch's own first sorts them by device and kind, of which there is one here.
+    """
+    if not gradients:
+        return torch.zeros(())
+    with torch.no_grad():
+        return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(gradients))))
 
 
 def ask_no_gpu(optimizer: Optimizer) -> None:

@@ -1,11 +1,14 @@
-"""Threads that read ahead: what they fail of arrives, what nobody asks for stops, nothing is left."""
+"""What reads batches: threads, of which nothing is left, or one call for several small ones."""
 
 import threading
 from typing import Any
 
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
+from sr_experiments.data import loader as loaders
+from sr_experiments.data.augment import Augmentation
 from tests.data.pictures import module
 
 
@@ -75,3 +78,47 @@ def test_the_training_thread_keeps_its_number_of_threads() -> None:
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def alone(**options: Any) -> Any:
+    """A loader without workers, and the positions of each call that it makes."""
+    data = module(cache="memory", workers=0, **options)
+    data.setup("fit")
+    made, asked = data.train_dataloader(), []
+    read = made._read
+
+    def counted(positions: list[int]) -> Any:
+        asked.append(positions)
+        return read(positions)
+
+    made._read = counted
+    return made, asked
+
+
+@pytest.mark.parametrize("options", [{}, {"channels": 1}, {"scales": [2, 3]}])
+def test_batches_that_are_read_together_are_those_of_one_by_one(options: dict[str, Any]) -> None:
+    """The last call reads what is left of the epoch, and no more."""
+    together, asked = alone(steps_per_epoch=40, batch_size=3, **options)
+    found, wanted = list(together), list(DataLoader.__iter__(together))
+    assert len(found) == len(wanted) == 40
+    for mine, one in zip(found, wanted, strict=True):
+        assert mine.keys() == one.keys()
+        for key, value in one.items():
+            assert torch.equal(mine[key], value)
+            assert mine[key].dtype == value.dtype
+    calls = [len(positions) // 3 for positions in asked]
+    assert sum(calls) == 40
+    assert len(calls) < 10, calls
+
+
+def test_large_batches_are_read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loaders, "FEW_BYTES", 1000)
+    one_by_one, asked = alone(steps_per_epoch=5, batch_size=3)
+    assert len(list(one_by_one)) == len(asked) == 5
+
+
+def test_mixtures_are_read_one_by_one() -> None:
+    """Partners stand behind all samples of what is read."""
+    one_by_one, asked = alone(steps_per_epoch=5, batch_size=3, augment=Augmentation(mixup=1.0))
+    assert [len(batch["gt"]) for batch in one_by_one] == [6] * 5
+    assert asked == []

@@ -5,6 +5,7 @@ a GPU's kernels do then, leaving bad steps out unasked, fused kernels do on the 
 """
 
 import importlib
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ from sr_experiments.models.ema import Averaging
 from sr_experiments.models.guard import Diverged, Guard
 from sr_experiments.models.restoration import RestorationModel
 from sr_experiments.models.schedule import Schedule
+from sr_experiments.models.unasked import gradient_norm
 from sr_experiments.nets.espcn import ESPCN
 from sr_experiments.nets.srresnet import SRResNet
 from tests.data.pictures import module
@@ -357,3 +359,19 @@ def test_rows_are_those_of_a_run_that_logs_each_step(tmp_path: Path) -> None:
         assert losses == {key: value for key, value in row.items() if not key.startswith("health/")}
     assert some[0]["health/r1"] == each[0]["health/r1"], "of the first step, whose penalty is the last"
     assert some[2]["health/d_real"] == each[7]["health/d_real"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_the_norm_of_a_gradient_is_torchs(dtype: torch.dtype) -> None:
+    random = torch.Generator().manual_seed(0)
+    shapes = [(64, 1, 9, 9), (64,), (32, 64, 5, 5), (1,), ()]
+    gradients = [torch.randn(shape, generator=random, dtype=torch.float64).to(dtype) for shape in shapes]
+    found = gradient_norm(gradients)
+    assert found.dtype == dtype
+    assert torch.equal(found, torch.nn.utils.get_total_norm(gradients))
+    exact = math.sqrt(sum(float((g.double() ** 2).sum()) for g in gradients))
+    assert float(found) == pytest.approx(exact, rel={torch.bfloat16: 1e-2}.get(dtype, 1e-6))
+    for bad in (math.inf, math.nan):
+        gradients[2][0, 0, 0, 0] = bad
+        assert not gradient_norm(gradients).isfinite()
+    assert gradient_norm([]) == 0
