@@ -167,10 +167,7 @@ def measure(name: str, kind: str, options: argparse.Namespace) -> Measured:
         clock = time.process_time if options.clock == "cpu" else time.perf_counter
         limits = {"rounds": options.rounds, "seconds": options.seconds}
         times = take_turns(turns, **limits, wait=wait, clock=clock)
-    each = {
-        way: Times(median=t.median / count, low=t.low / count, high=t.high / count, rounds=t.rounds)
-        for way, t in times.items()
-    }
+    each = {way: taken.over(count) for way, taken in times.items()}
     return Measured(each, counter.get_total_flops())
 
 

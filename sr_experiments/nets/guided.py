@@ -26,6 +26,7 @@ from torch.nn import functional as F
 from sr_experiments.imaging.resize import kernel_values
 from sr_experiments.nets.base import SRNet
 from sr_experiments.nets.blocks import conv
+from sr_experiments.nets.border import repeat_border
 
 _SIDE = 5  # of the neighbourhood; bicubic interpolation reaches no further
 _GAIN = 4.0
@@ -149,7 +150,7 @@ def _layers(channels: int, features: int, out: int) -> nn.Sequential:
 def _around(image: Tensor) -> Tensor:
     """(B, C, 25, H, W): the neighbourhood of each pixel of (B, C, H, W), the border continued."""
     height, width = image.shape[-2:]
-    wide = F.pad(image, (_SIDE // 2,) * 4, mode="replicate")
+    wide = repeat_border(image, high=_SIDE // 2, wide=_SIDE // 2)
     rows = [wide[..., top : top + height, :] for top in range(_SIDE)]
     return torch.stack([row[..., left : left + width] for row in rows for left in range(_SIDE)], dim=2)
 

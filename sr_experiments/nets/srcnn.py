@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sr_experiments.nets.base import EnlargedNet
+from sr_experiments.nets.border import repeat_border
 
 
 class SRCNN(EnlargedNet):
@@ -60,9 +61,17 @@ class SRCNN(EnlargedNet):
         return sr
 
 
+class _RepeatingConv2d(nn.Conv2d):
+    """A convolution that repeats the border."""
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        high, wide = (size // 2 for size in self.kernel_size)
+        return F.conv2d(repeat_border(input, high=high, wide=wide), weight, bias)
+
+
 def _conv(in_channels: int, out_channels: int, *, kernel_size: int, std: float | None) -> nn.Conv2d:
-    """A convolution that repeats the border; section 3.3 says how it is initialised."""
-    layer = nn.Conv2d(
+    """Section 3.3 says how it is initialised."""
+    layer = _RepeatingConv2d(
         in_channels, out_channels, kernel_size, padding=kernel_size // 2, padding_mode="replicate"
     )
     if std is None:

@@ -26,6 +26,10 @@ class Times:
     high: float
     rounds: int
 
+    def over(self, count: int) -> "Times":
+        """Of one of several calls that were timed together."""
+        return Times(self.median / count, self.low / count, self.high / count, self.rounds)
+
     def as_dict(self) -> dict[str, float | int]:
         """For profile.json."""
         return asdict(self)

@@ -15,6 +15,7 @@ from pytorch_lightning.core import hooks
 
 from sr_experiments.callbacks.metrics_file import MetricsFile
 from sr_experiments.callbacks.speed import Speed
+from sr_experiments.data import loader
 from sr_experiments.data.datamodule import SRData
 from sr_experiments.data.dataset import TrainSet
 from sr_experiments.losses.adversary import Adversary
@@ -105,6 +106,7 @@ def test_what_takes_long_is_found_where_it_is(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Hours(monkeypatch)
+    monkeypatch.setattr(loader, "TOGETHER", 1)
     clock.pass_in(TrainSet, "__getitems__", 2)
     clock.pass_in(hooks, "move_data_to_device", 3)
     clock.pass_in(SRData, "finish", 5)
