@@ -44,7 +44,7 @@ from sr_experiments.profiling.clock import Times, take_turns, waiting_for
 from sr_experiments.rebuild import build_net
 
 READY = 8  # batches that the bare loops go round
-TURN = 0.3  # seconds that a turn lasts at least, or `MOST` steps
+TURN = 1.0  # seconds that a turn lasts at least, or `MOST` steps
 MOST = 20
 SAME = ("precision=32-true", "memory_format=contiguous", "compile=false", "optimizer.fused=false")
 """What makes ours a run in eager float32."""
@@ -62,7 +62,7 @@ class Case:
 
 CASES = {
     "edsr_baseline": Case(("model=edsr_baseline",), (8, 192), (8, 192), 1.03),
-    "rcan": Case(("model=rcan", "net.groups=2", "net.blocks=4"), (4, 192), (16, 192)),
+    "rcan": Case(("model=rcan", "net.groups=2", "net.blocks=4"), (8, 192), (16, 192)),
     "rrdbnet": Case(("model=rrdbnet",), (2, 64), (16, 128)),
     "srcnn": Case(("model=srcnn",), (16, 36), (16, 192), 1.05),
     "gan": Case(("model=edsr_baseline", "loss=gan"), (4, 96), (16, 192), 1.05),
@@ -157,8 +157,6 @@ def measure(name: str, kind: str, options: argparse.Namespace) -> Measured:
     count = max(1, min(MOST, round(TURN / alone.median)))
     with tempfile.TemporaryDirectory() as folder, ExitStack() as ends:
         ours = ends.enter_context(Ours(config, Path(folder)))
-        if kind == "ways":
-            print(f"ours, {name}: {ours.settings}", flush=True)
         calls: dict[str, Callable[[], object]] = {how: steps_of(loop, count) for how, loop in hows.items()}
         if kind == "cost":
             calls["loader"] = steps_of(fetched, count)
@@ -167,6 +165,8 @@ def measure(name: str, kind: str, options: argparse.Namespace) -> Measured:
         clock = time.process_time if options.clock == "cpu" else time.perf_counter
         limits = {"rounds": options.rounds, "seconds": options.seconds}
         times = take_turns(turns, **limits, wait=wait, clock=clock)
+    if kind == "ways":  # not before: within a training the progress bar has the output
+        print(f"ours, {name}: {ours.settings}", flush=True)
     each = {way: taken.over(count) for way, taken in times.items()}
     return Measured(each, counter.get_total_flops())
 

@@ -45,7 +45,8 @@ def to_levels(image: Tensor, *, white: int = 255, out: Tensor | None = None) -> 
         float64 holding integers 0 to `white`; NaN stays NaN, so that a diverged network shows.
     """
     clamped = image.clamp(0.0, 1.0).to(torch.float64)
-    return torch.floor(clamped.mul_(float(white)).add_(0.5 + _NOISE), out=out)
+    raised = torch.add(clamped.new_tensor(0.5 + _NOISE), clamped, alpha=white, out=clamped)
+    return torch.floor(raised, out=raised if out is None else out)
 
 
 def rgb_to_ycbcr(image: Tensor) -> Tensor:

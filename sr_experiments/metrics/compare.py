@@ -24,7 +24,7 @@ from sr_experiments.metrics.border import without_border
 WINDOW = 11
 _SIGMA = 1.5
 _REACH = WINDOW - 1
-_BLOCK = 24  # rows or columns of a product: narrow ones waste less on zeros, wide ones run faster
+_BLOCK = 16  # rows or columns of a product: narrow ones waste less on zeros, wide ones run faster
 _CACHED, _LAUNCHED = 1 << 19, 1 << 25  # numbers of a strip: 4 MB on a CPU, and on a GPU few launches
 _MOMENTS = 4
 
@@ -91,32 +91,39 @@ def _compare_one(
     middles = slice(_REACH // 2, _REACH // 2 + columns)
     constants = ssim_constants(data_range=white)
     band = _band(device=sr.device)
-    strip = _rows_of_a_strip(count, width, sr.device)
+    deep = min(_rows_of_a_strip(count, width, sr.device), rows)
     # Made once: to get fresh memory from the system for every strip costs as much as a third of the work.
     make_room = partial(torch.empty, dtype=torch.float64, device=sr.device)
-    deep = min(strip, rows)
     room = make_room(deep + _REACH, _MOMENTS, count, width)
     half = make_room(deep, _MOMENTS, count, width)
     means = make_room(deep, _MOMENTS, count, columns)
-    error = similarity = torch.zeros(count, dtype=torch.float64, device=sr.device)
-    for top in range(0, rows, strip):
-        bottom = min(top + strip, rows)
+    products = _products(room, band, half=half, out=means)
+    error = similarity = make_room(count).zero_()
+    for top in range(0, rows, deep):
+        bottom = min(top + deep, rows)
         # Rows come first: all planes and moments of a row are then the columns of one matrix.
-        moments = room[: bottom - top + _REACH]
-        x, y, *_ = moments.transpose(0, 2).unbind(1)
+        moments, local = room[: bottom - top + _REACH], means[: bottom - top]
+        if bottom - top < deep:
+            products = _products(moments, band, half=half[: bottom - top], out=local)
+        seen = 0
+        if top:  # the last strip's last rows are this one's first
+            seen = _REACH
+            room[:seen] = room[deep : deep + seen]
+        fresh = moments[seen:]
+        x, y, *_ = fresh.transpose(0, 2).unbind(1)
         for image, make, place in ((sr, planes[0], x), (gt, planes[1], y)):
-            make(image[:, top : bottom + _REACH], place)
-        squares = _fill(moments, constants)
-        _local_means(moments, band, half=half[: bottom - top], out=means[: bottom - top])
-        values = _similarity(means[: bottom - top], constants)
-        if bottom < rows:
-            squares = squares[: bottom - top]  # a row that two strips see counts once
+            make(image[:, top + seen : bottom + _REACH], place)
+        squares = _fill(fresh, constants)
+        for left, right, product in products:
+            torch.mm(left, right, out=product)
+        quarters = _similarity(local, constants)
         if known is not None:
-            squares = squares.masked_fill_(~known[top : top + len(squares), None], 0.0)
-            seen = known[top + _REACH // 2 : bottom + _REACH // 2, middles]
-            values = values.masked_fill_(~seen[:, None], 0.0)
-        error = error + squares.sum(dim=(0, 2))
-        similarity = similarity + values.sum(dim=(0, 2))
+            squares = squares.masked_fill_(~known[top + seen : bottom + _REACH, None], 0.0)
+            counted = known[top + _REACH // 2 : bottom + _REACH // 2, middles]
+            quarters = quarters.masked_fill_(~counted[:, None], 0.0)
+        # Rows first, each by one thread: of all at once the order would depend on how many there are.
+        error = error + squares.sum(dim=2).sum(dim=0)
+        similarity = similarity + 4 * quarters.sum(dim=2).sum(dim=0)
     if known is None:
         return error / (height * width * white**2), similarity / (rows * columns)
     inside = known[_REACH // 2 : _REACH // 2 + rows, middles]
@@ -144,34 +151,47 @@ def _fill(moments: Tensor, constants: tuple[float, float]) -> Tensor:
 
 
 def _similarity(means: Tensor, constants: tuple[float, float]) -> Tensor:
-    """SSIM (H, K, W), Eq. 13, of the local means (H, 4, K, W) of `_fill`'s moments, which are overwritten."""
+    """A quarter of SSIM (H, K, W), Eq. 13, of the local means (H, 4, K, W) of `_fill`'s moments.
+
+    These are overwritten.
+    """
     mean_x, mean_y, product, sum_of_squares = means.unbind(1)
     luminance = torch.addcmul(means.new_tensor(constants[0] / 2), mean_x, mean_y)
     norms = mse_loss(mean_x, mean_y, reduction="none").add_(luminance, alpha=2)  # mean_x^2 + mean_y^2 + c1
     covariance = product.sub_(luminance)  # + c2 / 2
     variances = sum_of_squares.sub_(norms)  # + c2
-    return luminance.mul_(covariance).div_(norms.mul_(variances).mul_(0.25))
+    return luminance.mul_(covariance).div_(norms.mul_(variances))
 
 
-def _local_means(moments: Tensor, band: Tensor, *, half: Tensor, out: Tensor) -> None:
-    """Weighted means over the window along the first and the last axis, where it fits.
+def _products(moments: Tensor, band: Tensor, *, half: Tensor, out: Tensor) -> list[tuple[Tensor, ...]]:
+    """Which products of matrices make means over the window along the first and the last axis, where it fits.
 
     Args:
         moments: (H, 4, K, W), contiguous like the others.
         band: Of `_band`.
         half: (H - 10, 4, K, W), for what is done along the first axis only.
         out: (H - 10, 4, K, W - 10), where they go.
+
+    Returns:
+        Left, right, and where the product goes, in their order: views, so that they serve for every strip.
     """
     tall, halves = moments.flatten(1), half.flatten(1)
-    for top in range(0, len(half), _BLOCK):
-        count = min(_BLOCK, len(half) - top)
-        reached = count + _REACH
-        torch.mm(band[:count, :reached], tall[top : top + reached], out=halves[top : top + count])
     wide, narrow, turned = half.flatten(0, 2), out.flatten(0, 2), band.t()
-    for left in range(0, narrow.shape[1], _BLOCK):
-        count = min(_BLOCK, narrow.shape[1] - left)
-        reached = count + _REACH
-        torch.mm(wide[:, left : left + reached], turned[:reached, :count], out=narrow[:, left : left + count])
+    found = []
+    for first, length in _blocks(len(half)):
+        reached = length + _REACH
+        found.append((band[:length, :reached], tall[first : first + reached], halves[first : first + length]))
+    for first, length in _blocks(out.shape[-1]):
+        reached = length + _REACH
+        found.append(
+            (wide[:, first : first + reached], turned[:reached, :length], narrow[:, first : first + length])
+        )
+    return found
+
+
+def _blocks(length: int) -> list[tuple[int, int]]:
+    """First row or column and length of each product."""
+    return [(first, min(_BLOCK, length - first)) for first in range(0, length, _BLOCK)]
 
 
 def _band(*, device: torch.device) -> Tensor:

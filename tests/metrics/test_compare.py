@@ -108,3 +108,21 @@ def test_nothing_is_kept_for_a_gradient() -> None:
     sr, gt = images(30, 30)
     sr.requires_grad_()
     assert not any(value.requires_grad for value in image_metrics(sr, gt, scale=2).values())
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "channels"), [(98, 512, 1), (209, 257, 1), (70, 1030, 3), (357, 33, 4)]
+)
+def test_the_number_of_threads_changes_no_bit(height: int, width: int, channels: int) -> None:
+    """Of one plane torch splits a sum over rows and columns among its threads: the last bit differed."""
+    random = torch.Generator().manual_seed(0)
+    gt = torch.rand(1, channels, height, width, generator=random)
+    sr = gt + 0.1 * torch.randn(gt.shape, generator=random)
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found.append(image_metrics(sr, gt, scale=2))
+    finally:
+        torch.set_num_threads(before)
+    assert found[0] == found[1] == found[2]
