@@ -46,6 +46,7 @@ from sr_experiments.rebuild import build_net
 READY = 8  # batches that the bare loops go round
 TURN = 1.0  # seconds that a turn lasts at least, or `MOST` steps
 MOST = 20
+LEAST = 4  # the first step after another's turn finds nothing of its own in the caches
 SAME = ("precision=32-true", "memory_format=contiguous", "compile=false", "optimizer.fused=false")
 """What makes ours a run in eager float32."""
 
@@ -154,7 +155,7 @@ def measure(name: str, kind: str, options: argparse.Namespace) -> Measured:
         next(first)
     wait = waiting_for(device)
     alone = take_turns({"bare": lambda: next(first)}, rounds=3, seconds=0, wait=wait)["bare"]
-    count = max(1, min(MOST, round(TURN / alone.median)))
+    count = max(LEAST, min(MOST, round(TURN / alone.median)))
     with tempfile.TemporaryDirectory() as folder, ExitStack() as ends:
         ours = ends.enter_context(Ours(config, Path(folder)))
         calls: dict[str, Callable[[], object]] = {how: steps_of(loop, count) for how, loop in hows.items()}
@@ -287,7 +288,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             lines += [f"{kind}:", "", *found, ""]
     print("\n".join(lines))
     if options.write:
-        write("step" if options.device.type == "cpu" else "step-cuda", lines, content, notes=notes)
+        parts = ("step", options.only, "cuda" if options.device.type == "cuda" else None)
+        write("-".join(filter(None, parts)), lines, content, notes=notes)
 
 
 if __name__ == "__main__":

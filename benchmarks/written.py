@@ -33,13 +33,13 @@ def write(
     """Write ``<name>.md`` and ``<name>.json``.
 
     Args:
-        name: Of the benchmark.
+        name: Of the benchmark, and of the part of it that was run.
         lines: What it printed.
         data: The same as numbers.
         notes: Of `where`, taken before it was measured.
         folder: Where to.
     """
-    command = shlex.join(["python", f"benchmarks/{name}.py", *sys.argv[1:]])
+    command = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
     text = "\n".join([f"`{command}`", "", *lines, "", *(f"- {note}" for note in notes)]) + "\n"
     content = json.dumps({"command": command, "notes": list(notes), **data}, indent=2) + "\n"
     for suffix, said in (("md", text), ("json", content)):

@@ -177,7 +177,7 @@ def _products(moments: Tensor, band: Tensor, *, half: Tensor, out: Tensor) -> li
     """
     tall, halves = moments.flatten(1), half.flatten(1)
     wide, narrow, turned = half.flatten(0, 2), out.flatten(0, 2), band.t()
-    found = []
+    found: list[tuple[Tensor, ...]] = []
     for first, length in _blocks(len(half)):
         reached = length + _REACH
         found.append((band[:length, :reached], tall[first : first + reached], halves[first : first + length]))

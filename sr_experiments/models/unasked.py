@@ -28,7 +28,8 @@ def gradient_norm(gradients: Sequence[Tensor]) -> Tensor:
     if not gradients:
         return torch.zeros(())
     with torch.no_grad():
-        return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(gradients))))
+        norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(gradients))))
+    return norm
 
 
 def ask_no_gpu(optimizer: Optimizer) -> None:

@@ -84,7 +84,8 @@ def alone(**options: Any) -> Any:
     """A loader without workers, and the positions of each call that it makes."""
     data = module(cache="memory", workers=0, **options)
     data.setup("fit")
-    made, asked = data.train_dataloader(), []
+    made: Any = data.train_dataloader()
+    asked: list[list[int]] = []
     read = made._read
 
     def counted(positions: list[int]) -> Any:
