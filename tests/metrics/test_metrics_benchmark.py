@@ -130,8 +130,8 @@ def test_a_net_that_needs_rgb_is_measured_on_a_grey_files_own_channel() -> None:
     one = image_metrics(sr, gt, scale=4)
     rgb = (sr.repeat(1, 3, 1, 1), gt.repeat(1, 3, 1, 1))
     told, untold = image_metrics(*rgb, scale=4, grey=True), image_metrics(*rgb, scale=4)
-    for name in ("psnr_y", "ssim_y"):
-        assert told[name].item() == one[name].item()
+    for name in ("psnr_y", "ssim_y"):  # strips of four planes are lower, so sums have another order
+        assert told[name].item() == pytest.approx(one[name].item(), rel=1e-14)
     # Three equal channels have the error of one, so the RGB figures need not be told.
     assert (
         told["psnr_rgb"].item() == untold["psnr_rgb"].item() == pytest.approx(one["psnr_y"].item(), abs=1e-9)
