@@ -12,6 +12,8 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from sr_experiments.help import choices
+
 _ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
 # The least that numbers of libraries' classes may be, which say it late or not at all.
 _AT_LEAST = {
@@ -275,3 +277,5 @@ def register() -> None:
     OmegaConf.register_new_resolver("psnr_of", _psnr_of, replace=True)
     # ${slug:spandrel/swinir}: a choice from a nested group as part of a file name.
     OmegaConf.register_new_resolver("slug", lambda text: str(text).replace("/", "-"), replace=True)
+    # ${choices:}: the groups and what can be chosen of each, for --help.
+    OmegaConf.register_new_resolver("choices", choices, replace=True)

@@ -1,6 +1,7 @@
 """What a person meets at the command line: help, mistakes, exit codes."""
 
 import gc
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -137,11 +138,42 @@ def test_help_is_worth_reading(
     assert run_cli(monkeypatch, tmp_path, "--help") == 0
     text = capsys.readouterr().out
     assert text.startswith("sr_experiments trains, tests and compares image super-resolution networks.")
-    for group in ("model: ", "loss: ", "data: ", "optimizer: ", "schedule: ", "trainer: "):
-        assert group in text
+    for group in ("model", "loss", "data", "optimizer", "schedule", "trainer"):
+        assert f"\n{group} " in text
     for choice in ("rcan", "perceptual", "demo", "cosine_restarts"):
         assert choice in text
     assert text.count("python -m sr_experiments") >= 6
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_help_fits_the_terminal_and_leaves_no_choice_out(
+    columns: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Hydra's list had lines of 300 characters, cut in the middle of words, and ``_base`` as a data set."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert run_cli(monkeypatch, tmp_path, "--help") == 0
+    text = capsys.readouterr().out
+    listed = text.partition("[KEY=VALUE ...]\n\n")[2].partition("\n\nExamples")[0]
+    assert max(map(len, text.replace(listed, "").splitlines())) <= 80, "what is written by hand"
+    assert max(map(len, listed.splitlines())) <= min(columns, 100)
+    groups = {
+        group: choices.replace("\n", " ").replace(",", " ").split()
+        for group, choices in re.findall(r"^(\S+) +(.+(?:\n .+)*)", listed, re.MULTILINE)
+    }
+    conf = ROOT / "conf"
+    for folder in (path for path in conf.rglob("*") if path.is_dir()):
+        names = sorted(path.stem for path in folder.glob("*.yaml") if not path.stem.startswith("_"))
+        assert groups.get(folder.relative_to(conf).as_posix(), []) == names
+    assert "edsr_baseline_x4" in groups["experiment"]
+
+
+def test_help_lists_what_somebody_has_added(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine" / "loss").mkdir(parents=True)
+    (tmp_path / "mine" / "loss" / "my_own.yaml").write_text("a: 1\n", encoding="utf-8")
+    assert run_cli(monkeypatch, tmp_path, "--config-dir", str(tmp_path / "mine"), "--help") == 0
+    assert "my_own" in capsys.readouterr().out
 
 
 def test_the_composed_config_is_printed(
