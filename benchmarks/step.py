@@ -20,7 +20,7 @@ import argparse
 import itertools
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -246,8 +246,24 @@ def ways(options: argparse.Namespace) -> tuple[list[str], dict[str, Any]]:
         found[name] = {"of_best": ours / best, "ms": {way: t.as_dict() for way, t in times.items()}}
         print("\n".join(lines[-len(times) - 6 :]), flush=True)
     if most:
-        lines.append(f"peak: {most / 1e12:.0f} TFLOP/s, a product of bfloat16 matrices of 8192 here")
-    return lines, found
+        lines += [f"peak: {most / 1e12:.0f} TFLOP/s, a product of bfloat16 matrices of 8192 here", ""]
+    return lines + digest(found), found
+
+
+def digest(found: Mapping[str, Any]) -> list[str]:
+    """A table with a line for each net: what the tables of all ways come to."""
+    lines = [
+        "| net | eager float32, ms | the best way of the bare loop | ms | ours, ms | ours / best "
+        "| as fast as eager |",
+        "|---|---:|---|---:|---:|---:|---:|",
+    ]
+    for name, of_net in found.items():
+        ms = {way: 1e3 * taken["median"] for way, taken in of_net["ms"].items()}
+        plain, ours = ms["eager float32"], ms["ours"]
+        best = min((way for way in ms if way != "ours"), key=lambda way: ms[way])
+        cells = [name, f"{plain:.4g}", best, f"{ms[best]:.4g}", f"{ours:.4g}"]
+        lines.append(f"| {' | '.join([*cells, f'{ours / ms[best]:.3f}', f'{plain / ours:.2f}'])} |")
+    return lines
 
 
 def peak(device: torch.device) -> float:

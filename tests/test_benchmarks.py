@@ -100,7 +100,7 @@ def test_step_prints_both_tables() -> None:
     assert rows[0][:2] == ["net", "batch x patch"]
     assert rows[2][:2] == ["toy_gan", "2 x 48"]
     assert float(rows[2][5]) > 0
-    assert [row[0] for row in rows[3:]] == [
+    assert [row[0] for row in rows[3:-3]] == [
         "way",
         "---",
         "eager float32",
@@ -112,6 +112,14 @@ def test_step_prints_both_tables() -> None:
         "ours",
     ]
     assert "of the best way of the bare loop" in told
+    net, plain, best, _, ours, ratio, speed = rows[-1]
+    ways = {row[0]: row for row in rows[5:-3]}
+    assert (net, rows[-3][0]) == ("toy_gan", "net")
+    assert plain == ways["eager float32"][1].split()[0]
+    assert ours == ways["ours"][1].split()[0]
+    assert best in ways
+    assert speed == ways["ours"][2]
+    assert f"ours takes {ratio} of the best way" in told
 
 
 def test_scaling_prints_what_a_ring_takes() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.docs.pages import differs, masked, shown
+from tests.docs.test_pictures import apart
 
 
 @pytest.mark.slow
@@ -28,6 +29,9 @@ def test_the_default_run_beats_bicubic_by_half_a_decibel_in_six_minutes(tmp_path
     assert record["demo"]
     assert metrics["psnr_y"] - metrics["bicubic"]["psnr_y"] >= 0.5
     assert len(list(path.parent.glob("images/*.png"))) == 2
+    assert apart("demo.jpg", path.parent / "images" / "demo-chelsea.png") < 3, (
+        "docs/site/pictures.py demo.jpg"
+    )
     (lines,) = [lines for lines in shown(ROOT / "README.md") if lines[0] == "x4  DEMO RUN"]
     # All but the path of the picture, whose date and time the README does not have.
     assert differs(["...", *masked(lines[:-1]), "..."], "\n".join(masked(done.stdout.splitlines()))) is None

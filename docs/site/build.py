@@ -7,6 +7,7 @@ that leads nowhere, or any warning, ends it with exit code 1.
 """
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
@@ -186,7 +187,8 @@ def help_page() -> str:
         ["data=folder"],
     ):
         command = [sys.executable, "-m", PACKAGE, *arguments]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        environment = os.environ | {"COLUMNS": "80"}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
         said = f"{done.stdout}{done.stderr}".rstrip()
         typed = " ".join(["python -m", PACKAGE, *arguments])
         parts.append(f"## {' '.join(arguments)}\n\n```console\n$ {typed}\n{said}\n```\n")

@@ -1,13 +1,13 @@
 """The README's table of nets is what the configs and the records say."""
 
 import csv
-import importlib.util
 import re
 from types import ModuleType
 
 import pytest
 
 from tests.conftest import ROOT
+from tests.docs.scripts import script
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 # Quick to build; the slow test has them all.
@@ -16,13 +16,7 @@ QUICK = ("experiment=edsr_baseline_x2", "experiment=edsr_baseline_x3", "experime
 
 @pytest.fixture(scope="module")
 def table() -> ModuleType:
-    """docs/site/nets.py, which is a script and in no package."""
-    spec = importlib.util.spec_from_file_location("nets_table", ROOT / "docs" / "site" / "nets.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("nets")
 
 
 def rows(table: ModuleType) -> dict[str, list[str]]:

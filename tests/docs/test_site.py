@@ -121,7 +121,8 @@ def requested(browser: Any) -> list[str]:
 @pytest.mark.parametrize("width", WIDTHS)
 def test_pages_fit_and_ask_for_nothing_outside_the_folder(site: Path, browser: Any, width: int) -> None:
     names = (
-        "index architecture results reliability coming-from howto/training api/losses conf/experiment help"
+        "index architecture results reliability coming-from howto/training api/losses conf/experiment help "
+        "speed profile comparison first-hour upscale protocol fields/medical"
     )
     for name in names.split():
         opened(browser, site / f"{name}.html", width=width)

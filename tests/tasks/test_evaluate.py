@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sr_experiments.tasks.published import models, table
-from tests.conftest import benchmark_dir
+from tests.conftest import ROOT, benchmark_dir
 from tests.tasks.runs import photographs, run
 from tests.typed import typed
 
@@ -65,9 +66,11 @@ def test_bicubic_is_the_published_row_by_both_protocols(
     )
     assert "luma: " in printed
     assert "paper: RCAN paper (arXiv:1807.02758)" in printed
-    assert "| set5 x2 | luma | 33.66 | 33.66 | 0.00 | 0.9299 | 0.9299 | 0.0000 |" in (
-        tmp_path / "table.md"
-    ).read_text(encoding="utf-8")
+    written = (tmp_path / "table.md").read_text(encoding="utf-8")
+    assert "| set5 x2 | luma | 33.66 | 33.66 | 0.00 | 0.9299 | 0.9299 | 0.0000 |" in written
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"(?:^\| set5 x.*\n)+", page, re.MULTILINE)
+    assert shown in written, "docs/results.md shows the table as it is written"
     assert r"set5 x4 & rgb & 28.43 & - & - & 0.8113 & - & - \\" in (tmp_path / "table.tex").read_text(
         encoding="utf-8"
     )
