@@ -35,7 +35,7 @@ MAY_IMPORT = {
     },
     "prepare": {"bar", "data", "imaging"},
     "export": {"nets", "metrics", "imaging", "paths"},
-    "report": {"metrics", "models.cost", "tasks.published"},
+    "report": {"metrics", "models.cost", "report.published"},
     "profiling": {
         "callbacks.axis",
         "callbacks.sheet",
@@ -47,7 +47,7 @@ MAY_IMPORT = {
         "paths",
         "rebuild",
         "report",
-        "tasks.published",
+        "report.published",
     },
     "tuning": {
         "devices",

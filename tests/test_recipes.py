@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from sr_experiments.check import check
 from sr_experiments.config import register
 from sr_experiments.rebuild import weights_of
-from sr_experiments.tasks.published import table
+from sr_experiments.report.published import table
 from tests.conftest import ROOT
 
 FIELDS = {"guided_disparity_x8", "medical_x2", "satellite_x2", "video_x4"}  # of no paper: docs/fields/

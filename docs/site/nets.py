@@ -1,7 +1,7 @@
 """The README's table of nets: ``python docs/site/nets.py`` prints it, ``--write`` puts it where it stands.
 
 Parameters and multiply-adds are counted on the nets that the configs build. What a recipe should reach is in
-``sr_experiments/tasks/published.csv``, or else in the recipe's own comment; what was reached here is in
+``sr_experiments/report/published.csv``, or else in the recipe's own comment; what was reached here is in
 ``docs/measured.csv``, and docs/results.md has the commands. A test holds the README to this.
 """
 
@@ -20,8 +20,8 @@ from sr_experiments.config import register
 from sr_experiments.metrics.protocol import protocol_of
 from sr_experiments.models.cost import multiply_adds
 from sr_experiments.rebuild import build_net
+from sr_experiments.report.published import table as published
 from sr_experiments.report.words import count
-from sr_experiments.tasks.published import table as published
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 README = ROOT / "README.md"

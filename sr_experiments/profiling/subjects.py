@@ -16,7 +16,7 @@ from sr_experiments.nets.base import SRNet
 from sr_experiments.paths import conf_dir
 from sr_experiments.rebuild import build_net, identify, open_checkpoint, rebuild
 from sr_experiments.report.find import find_runs
-from sr_experiments.tasks.published import table
+from sr_experiments.report.published import table
 
 _log = logging.getLogger(__name__)
 _OTHERS = ("noisy", "guided", "recognised")  # round another net, of two images, told by a file

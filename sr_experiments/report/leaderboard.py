@@ -9,9 +9,9 @@ import numpy as np
 from sr_experiments.metrics.protocol import decimals_of
 from sr_experiments.report.boards import Board, Row
 from sr_experiments.report.configurations import ABSENT, differences, shown
+from sr_experiments.report.published import Published
 from sr_experiments.report.statistics import t_interval
 from sr_experiments.report.words import count, number
-from sr_experiments.tasks.published import Published
 
 Papers = Mapping[tuple[str, str, int, str], Published]
 _COLUMNS = 8  # of config keys: more are told in one cell

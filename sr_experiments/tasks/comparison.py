@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sr_experiments.metrics.protocol import PROTOCOLS, decimals_of
-from sr_experiments.tasks.published import Published
+from sr_experiments.report.published import Published
 
 _MISSING = "-"
 _MAIN = ("psnr", "ssim")

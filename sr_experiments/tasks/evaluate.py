@@ -20,8 +20,8 @@ from sr_experiments.models.cost import multiply_adds
 from sr_experiments.models.inference import Inference
 from sr_experiments.nets.base import SRNet
 from sr_experiments.rebuild import Checkpoint, identify, open_checkpoint, rebuild
+from sr_experiments.report.published import models, table
 from sr_experiments.tasks.comparison import Measured, print_comparison, write_tables
-from sr_experiments.tasks.published import models, table
 from sr_experiments.tasks.record import RunRecord
 
 _log = logging.getLogger(__name__)

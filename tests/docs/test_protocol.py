@@ -7,7 +7,7 @@ import torch
 import yaml
 
 from sr_experiments.metrics.protocol import PROTOCOLS, image_metrics, ranged_metrics, unit_of
-from sr_experiments.tasks.published import table
+from sr_experiments.report.published import table
 from tests.conftest import ROOT
 
 PAGE = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from sr_experiments.nets.srvgg import SRVGG
+from sr_experiments.report.published import table
 from sr_experiments.tasks.comparison import Measured, print_comparison
-from sr_experiments.tasks.published import table
 from sr_experiments.tasks.table import print_results
 from tests.conftest import ROOT
 from tests.docs.pages import differs, masked, shown

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sr_experiments.tasks.published import models, table
+from sr_experiments.report.published import models, table
 from tests.conftest import ROOT, benchmark_dir
 from tests.tasks.runs import photographs, run
 from tests.typed import typed
