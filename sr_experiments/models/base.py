@@ -8,7 +8,6 @@ import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 
-from sr_experiments.imaging.pad import run_padded
 from sr_experiments.imaging.resize import imresize
 from sr_experiments.metrics.base import ImageMetric
 from sr_experiments.metrics.per_image import PerImage
@@ -134,10 +133,6 @@ class SRModel(LightningModule):
         """To be called after each step of the net's optimizer; `made` as `Averaging.update` has it."""
         if self.averaging is not None and self.ema is not None:
             self.averaging.update(self.ema, self.net, made=made)
-
-    def restore(self, net: SRNet, lq: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C, sH, sW), padded to what the net needs and cropped again."""
-        return run_padded(net, lq, scale=net.scale, multiple_of=net.multiple_of, minimum=net.minimum)
 
     def forward(self, lq: Tensor, guide: Tensor | None = None) -> Tensor:
         """The super-resolved image of the judged net."""

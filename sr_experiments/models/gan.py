@@ -124,7 +124,7 @@ class GANModel(RestorationModel):
         turn = not plays or self.step % self.generator_every == 0
         gt = batch["gt"].to(self.dtype)
         with torch.set_grad_enabled(turn):
-            sr = self._restore_crops(batch)
+            sr = self.restore_crops(batch)
         condition = self.adversary.condition(batch) if plays else None
         pair = Pair(sr, gt, condition, batch["position"])
         if turn:

@@ -73,7 +73,7 @@ class RestorationModel(SRModel):
         self.batches += 1
         if (self.batches - 1) % self.trainer.accumulate_grad_batches == 0:
             self.guard.begin()
-        sr, gt = self._restore_crops(batch), batch["gt"].to(self.dtype)
+        sr, gt = self.restore_crops(batch), batch["gt"].to(self.dtype)
         total, terms = cast(tuple[Tensor, dict[str, Tensor]], self.loss(sr, gt))
         self.guard.saw(_NET, terms)
         self.told["train/loss"] = total.detach()
@@ -114,8 +114,16 @@ class RestorationModel(SRModel):
 
     # ---- a step
 
-    def _restore_crops(self, batch: dict[str, Tensor]) -> Tensor:
-        """The restored crops; where the truth was not measured it stands in them, so that no loss sees it."""
+    def restore_crops(self, batch: dict[str, Tensor]) -> Tensor:
+        """(B, C, sH, sW): the crops of a training batch as training sees them, for whatever judges them.
+
+        With all that belongs to a batch: the position, from which a net draws; the guide; crops that were
+        enlarged already (`data.scales`); the compiled form of the net. Where the truth was not measured it
+        stands in the result, so that no loss sees it.
+
+        Args:
+            batch: As the data module makes it.
+        """
         sr, known = self._run(batch), known_pixels(batch)
         return sr if known is None else torch.where(known, sr, batch["gt"].to(sr.dtype))
 

@@ -13,6 +13,7 @@ from pytorch_lightning.profilers import Profiler
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from sr_experiments.models.base import SRModel
+from sr_experiments.models.gan import GANModel
 from sr_experiments.profiling.laps import REST, Laps, on_gpu
 
 PARTS = {
@@ -46,16 +47,18 @@ _HOOKS = {
     "lr_scheduler_step": "optimizer",
 }  # what Lightning tells a profiler of; anything else belongs to what it happens in
 _OURS = (
-    ("_restore_crops", "forward"),
+    ("restore_crops", "forward"),
     ("loss.forward", "loss"),
     ("loss.terms", "loss"),
-    ("adversary.condition", "adversary"),
-    ("adversary.for_generator", "adversary"),
-    ("adversary.for_discriminator", "adversary"),
     ("update_average", "average"),
     ("log", "logging"),
     ("log_dict", "logging"),
-)  # methods of our models, or of what they hold; a model has some of them
+)  # methods of our models, or of what they hold
+_OF_A_GAME = (
+    ("adversary.condition", "adversary"),
+    ("adversary.for_generator", "adversary"),
+    ("adversary.for_discriminator", "adversary"),
+)  # the same, of those with two nets
 
 
 class StepProfiler(Profiler):
@@ -85,11 +88,15 @@ class StepProfiler(Profiler):
         self._watch = profile(activities=activities)
 
     def attach(self, trainer: Trainer, model: SRModel) -> None:
-        """Follow a run that has not begun."""
+        """Follow a run that has not begun.
+
+        Raises:
+            AttributeError: If a method was renamed: its part would be missing without a word.
+        """
         trainer.profiler = self  # type: ignore[attr-defined]  # set by Lightning outside its constructor
-        for name, part in _OURS:
+        for name, part in _OURS + (_OF_A_GAME if isinstance(model, GANModel) else ()):
             held, _, method = name.rpartition(".")
-            self._around(getattr(model, held, None) if held else model, method, part)
+            self._around(getattr(model, held) if held else model, method, part)
         # Of a model that steps by itself Lightning says nothing.
         self._around(trainer.strategy, "backward", "backward")
         self._around(trainer.strategy, "optimizer_step", "optimizer")
@@ -98,9 +105,7 @@ class StepProfiler(Profiler):
             self._around(logger, "save", "logging")
 
     def _around(self, owner: object, method: str, part: str) -> None:
-        inner: Callable[..., Any] | None = getattr(owner, method, None)
-        if inner is None:
-            return
+        inner: Callable[..., Any] = getattr(owner, method)
 
         @functools.wraps(inner)
         def timed(*args: Any, **kwargs: Any) -> Any:

@@ -64,7 +64,7 @@ def test_crops_are_drawn_and_whole_images_are_not() -> None:
     net = heard(generator())
     model = game(net=net)
     lq, position = batch()["lq"], batch()["position"]
-    assert torch.equal(model._restore_crops(batch()), net(lq, position))
+    assert torch.equal(model.restore_crops(batch()), net(lq, position))
     assert not torch.equal(net(lq, position), net(lq))
     model = game(net=net, ema=None)
     assert torch.equal(model.eval()(lq), net(lq))
@@ -74,7 +74,7 @@ def test_crops_are_drawn_and_whole_images_are_not() -> None:
 def test_crops_are_padded_to_what_the_net_inside_takes() -> None:
     net = heard(NoisyNet(inner=UNet(scale=4, in_channels=3, features=[4, 4, 4, 4]))).eval()
     assert 9 % net.multiple_of
-    sr = game(net=net).eval()._restore_crops(batch(9))
+    sr = game(net=net).eval().restore_crops(batch(9))
     assert sr.shape == (4, 3, 36, 36)
 
 
@@ -84,13 +84,13 @@ def test_crops_are_padded_to_what_the_net_inside_takes() -> None:
 def test_a_compiled_generator_is_drawn_as_well(whole: bool) -> None:
     """The class of a compiled net is the compiler's: asked for by its class it would have gone without."""
     net: Any = heard(generator())
-    expected = game(net=net)._restore_crops(batch())
+    expected = game(net=net).restore_crops(batch())
     model: Any = game(net=net)
     if whole:
         model.net = torch.compile(net, backend="eager")
     else:
         net.compile(backend="eager")
-    assert torch.equal(model._restore_crops(batch()), expected)
+    assert torch.equal(model.restore_crops(batch()), expected)
 
 
 def test_other_training_draws_too() -> None:
@@ -102,5 +102,5 @@ def test_other_training_draws_too() -> None:
         optimizer=torch.optim.Adam,
         schedule=Schedule(torch.optim.lr_scheduler.ConstantLR),
     )
-    sr = model._restore_crops(batch())
+    sr = model.restore_crops(batch())
     assert torch.equal(sr, net(batch()["lq"], batch()["position"]))

@@ -148,6 +148,23 @@ def test_a_step_of_an_adversarial_run_over_two_batches(
     assert means(found.data) == expected | {"optimizer": 38, "average": 23}
 
 
+@pytest.mark.filterwarnings("ignore:.*num_workers.*")
+@pytest.mark.parametrize(
+    ("owner", "name", "words"),
+    [
+        (RestorationModel, "restore_crops", []),
+        (WeightedSum, "terms", []),
+        (Adversary, "condition", ["loss=gan", "metric=[]", "discriminator.width=4"]),
+    ],
+)
+def test_a_part_whose_method_was_renamed_is_not_missing_without_a_word(
+    owner: type, name: str, words: list[str], root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(owner, name)
+    with pytest.raises(AttributeError, match=f"no attribute '{name}'"):
+        trace(toy_config(root, "data.workers=0", *words), tmp_path, steps=1)
+
+
 def test_the_task_as_it_is_typed(
     root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

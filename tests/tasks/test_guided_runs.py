@@ -200,7 +200,7 @@ def test_against_an_adversary(tmp_path: Path) -> None:
 
 def one_step(model: SRModel, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     assert isinstance(model, RestorationModel)
-    sr = model._restore_crops(batch)
+    sr = model.restore_crops(batch)
     loss, _ = model.loss(sr, batch["gt"])
     return sr, loss
 
