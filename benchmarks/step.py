@@ -81,7 +81,7 @@ WAYS = (
     How(bfloat16=True, compiled=True, fused=True),
 )
 UNCOMPILED = ("rrdbnet", "gan", "toy", "toy_gan")
-"""Not compiled unless all combinations are asked for: it takes longer than all the rest."""
+"""Not compiled on a CPU unless all combinations are asked for: it takes longer than all the rest."""
 
 
 class Measured(NamedTuple):
@@ -193,7 +193,7 @@ def chosen_ways(name: str, kind: str, options: argparse.Namespace) -> list[How]:
 
 def may_compile(name: str, options: argparse.Namespace) -> bool:
     """Whether torch.compile is tried, by hand and by ours."""
-    return bool(options.combinations) or name not in UNCOMPILED
+    return options.combinations or options.device.type == "cuda" or name not in UNCOMPILED
 
 
 def told(seconds: Times) -> str:

@@ -275,3 +275,44 @@ def test_checkpointing_prints_what_is_saved_and_paid() -> None:
     done = run("--batch", "-1", script="checkpointing")
     assert done.returncode == 2
     assert "--batch, --patch, --threads and --rounds must be at least 1" in done.stderr
+
+
+def test_busy_watches_a_training() -> None:
+    done = run("--nets", "toy", "--degradation", "bicubic", "--warm-up", "1", script="busy")
+    assert done.returncode == 0, done.stderr
+    header, _, row = (line for line in done.stdout.splitlines() if line.startswith("|"))
+    assert header.count("|") == row.count("|") == 10
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert (cells[0], cells[-2:]) == ("toy", ["-", "-"]), "no GPU, no share of its time"
+
+
+def test_what_busy_reads_from_a_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels at 0-10, 5-20 and 30-40 of 40 us: busy for 30 of 40; a copy at 15-25 overlaps for 5 of 10."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    busy = importlib.import_module("busy")
+    kernels = [
+        {"cat": "kernel", "name": "gemm", "ts": ts, "dur": dur} for ts, dur in ((5, 15), (0, 10), (30, 10))
+    ]
+    copies = [
+        {"cat": "gpu_memcpy", "name": "Memcpy HtoD (Pinned -> Device)", "ts": 15, "dur": 10},
+        {"cat": "gpu_memcpy", "name": "Memcpy HtoD (Pageable -> Device)", "ts": 16, "dur": 2},
+        {"cat": "gpu_memcpy", "name": "Memcpy DtoH (Device -> Pageable)", "ts": 50, "dur": 1},
+        {"cat": "gpu_memcpy", "name": "Memcpy DtoD (Device -> Device)", "ts": 60, "dur": 9},
+    ]
+    others = [
+        {"cat": "cuda_runtime", "name": "cudaStreamSynchronize", "ts": 1, "dur": 1},
+        {"cat": "cuda_runtime", "name": "cudaLaunchKernel", "ts": 2, "dur": 1},
+        {"cat": "cpu_op", "name": "aten::_local_scalar_dense", "ts": 3, "dur": 1},
+        {"ph": "M", "name": "process_name"},
+    ]
+    found = busy.seen([*kernels, *copies, *others], steps=2)
+    assert found == busy.Seen(
+        kernels=1.5,
+        waits=0.5,
+        values=0.5,
+        from_device=0.5,
+        pinned=0.5,
+        pageable=0.5,
+        overlapped=0.5,
+        busy=0.75,
+    )
