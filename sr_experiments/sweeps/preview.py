@@ -49,7 +49,7 @@ class Planned:
 
 
 def show(setting: Setting, combinations: Sequence[Sequence[str]], *, measure: bool, times: int = 1) -> None:
-    """Print the runs and the time they would take; nothing is written.
+    """Print the runs and the time they would take; nothing is written into their folders.
 
     Args:
         setting: Hydra's.

@@ -13,6 +13,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from sr_experiments.build import build_data, build_model, build_trainer
 from sr_experiments.profiling.clock import waiting_for
 from sr_experiments.recognised import is_of_a_file
+from sr_experiments.tuning.choices import settle
 
 _WARM_UP = 3  # batches that are about allocation and compilation
 _COUNTED = 5
@@ -53,6 +54,9 @@ class _Clock(Callback):
 def measure(config: DictConfig) -> Timing | None:
     """Train for a few steps and validate, into a folder that goes away.
 
+    With the settings that the run will have: where a trial of several ways belongs to it, that is made here,
+    and what it tells is remembered for the run.
+
     Args:
         config: Resolved and checked.
 
@@ -64,6 +68,7 @@ def measure(config: DictConfig) -> Timing | None:
     """
     if is_of_a_file(config):  # whose scale and channels change the rest of a config that is not resolved yet
         return None
+    choices = settle(config)  # as of the whole run
     config = config.copy()
     accumulate = int(config.trainer.accumulate_grad_batches)
     steps = -(-(_WARM_UP + _COUNTED) // accumulate)
@@ -74,7 +79,7 @@ def measure(config: DictConfig) -> Timing | None:
         config.trainer.check_val_every_n_epoch = 1
         config.trainer.enable_checkpointing = False
         config.callbacks, config.logger = {}, {}
-    model = build_model(config)
+    model = build_model(config, choices=choices)
     if not model.trainable:
         return None
     clock = _Clock()

@@ -9,7 +9,9 @@ import pytest
 import torch
 from omegaconf import DictConfig
 
+from sr_experiments.build import build_trainer
 from sr_experiments.models.layout import lay_out
+from sr_experiments.tasks import timing
 from sr_experiments.tuning import choices, remembered
 from sr_experiments.tuning.choices import Choices, by_rule, pays, planned_steps, quickest, settle
 from sr_experiments.tuning.remembered import Remembered
@@ -129,6 +131,24 @@ def test_the_quickest_is_taken_and_remembered(config: Config, clock: dict[str, A
     kept = json.loads(path.read_text())
     assert kept["of"]["batch"] == [[2, 3, 8, 8]]
     assert kept["measured"]["seconds"] == {str(FIRST): 0.2, str(LAST): 0.1}
+
+
+def test_a_preview_times_the_settings_that_the_run_will_have(
+    config: Config, clock: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It once timed those of the rule, as a preview of eight steps is a short run."""
+    timed: list[dict[str, Any]] = []
+
+    def noted(*given: Any, model: Any) -> Any:
+        timed.append(model.choices)
+        return build_trainer(*given, model=model)
+
+    monkeypatch.setattr(timing, "build_trainer", noted)
+    made = config(*LONG, "compile=false")
+    assert timing.measure(made) is not None
+    assert [one["memory_format"] for one in timed] == ["channels_last"], "the rule says contiguous"
+    assert timed == [settle(made).as_dict()]
+    assert clock["asked"] == ["seconds"], "the run takes what is remembered"
 
 
 def test_another_batch_or_net_is_measured_by_itself(config: Config, clock: dict[str, Any]) -> None:
