@@ -19,7 +19,7 @@ from sr_experiments.callbacks.unwatched import Unwatched
 from sr_experiments.callbacks.wandb_run import WandbRun
 from sr_experiments.callbacks.wandb_views import WandbViews
 from sr_experiments.data.datamodule import SRData
-from sr_experiments.devices import choices_of, prepare_strategy, refuse_absent_devices
+from sr_experiments.devices import prepare_strategy, refuse_absent_devices, trainer_options
 from sr_experiments.features.pretrained import NotAtHand
 from sr_experiments.models.base import SRModel
 from sr_experiments.models.inference import Inference
@@ -29,7 +29,7 @@ from sr_experiments.rebuild import build_net, start_from
 from sr_experiments.secret import redacted_all
 from sr_experiments.sweeps.member import sweep_name
 from sr_experiments.sweeps.trials import Pruned, of_a_search, reporter
-from sr_experiments.tuning.choices import Choices, by_rule, prepare
+from sr_experiments.tuning.choices import Choices, apply_choices, by_rule
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def build_model(config: DictConfig, *, continues: bool = False, choices: Choices
         parts["adversary"] = instantiate(config.adversary)(instantiate(config.discriminator))
     metrics = {name: instantiate(node) for name, node in config.metric.items()}
     model = cast(SRModel, instantiate(config.model)(net, metrics=metrics, **parts))
-    prepare(model, choices or by_rule(config), config)
+    apply_choices(model, choices or by_rule(config), config)
     model.seed = int(config.seed)
     model.ranged = config.data.get("range") is not None
     resolved = OmegaConf.to_container(config, resolve=True)
@@ -106,7 +106,7 @@ def build_trainer(config: DictConfig, run_dir: Path, *, model: SRModel) -> pl.Tr
         callbacks.append(made(**supplied[name]) if name in supplied else made)
     # A model that steps by itself clips and accumulates by itself, and Lightning refuses to do it for it.
     alone = {} if model.automatic_optimization else {"accumulate_grad_batches": 1, "gradient_clip_val": None}
-    together, plugins = choices_of(config)
+    options, plugins = trainer_options(config)
     loggers = build_loggers(config, run_dir)
     views = [WandbViews(one, net_name=config.name, note=note) for one in loggers if isinstance(one, WandbRun)]
     try:
@@ -115,7 +115,7 @@ def build_trainer(config: DictConfig, run_dir: Path, *, model: SRModel) -> pl.Tr
             instantiate(
                 config.trainer,
                 **alone,
-                **together,
+                **options,
                 precision=model.choices["precision"],
                 benchmark=model.choices["benchmark"],
                 profiler=config.trainer.get("profiler") or Unwatched(),

@@ -66,7 +66,7 @@ def one_of(devices: Any) -> Any:
     raise ValueError(f"trainer.devices={devices}: this task works on one device: trainer.devices=1, or [2]")
 
 
-def choices_of(config: DictConfig) -> tuple[dict[str, Any], list[Any]]:
+def trainer_options(config: DictConfig) -> tuple[dict[str, Any], list[Any]]:
     """Options of the Trainer that take the place of those in the config, and its plug-ins.
 
     Raises:

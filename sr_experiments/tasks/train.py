@@ -71,10 +71,7 @@ def train(config: DictConfig, run_dir: Path, *, resume: bool = False) -> None:
         endings.push(_Ending(trainer, record))
         if is_first() and not (run_dir / "config.yaml").is_file():
             write_text(run_dir / "config.yaml", model.config_text)
-        size = {"parameters": count_parameters(model.net), "multiply_adds": multiply_adds(model.net)}
-        record.update(**size, precision=str(trainer.precision), steps=0, choices=choices.as_dict())
-        record.update(devices=trainer.world_size)
-        _announce(config, model, data, trainer, run_dir)
+        _announce(config, model, trainer, choices, record, run_dir)
         text = OmegaConf.to_yaml(choices.into(config), resolve=True)
         with together(trainer, config=text, run_dir=run_dir, resume=resume, on_hang=record.fail):
             if model.trainable:
@@ -97,14 +94,31 @@ def train(config: DictConfig, run_dir: Path, *, resume: bool = False) -> None:
     _conclude(record, trainer, config, run_dir)
 
 
-def _announce(config: DictConfig, model: SRModel, data: SRData, trainer: pl.Trainer, run_dir: Path) -> None:
+def _announce(
+    config: DictConfig,
+    model: SRModel,
+    trainer: pl.Trainer,
+    choices: Choices,
+    record: RunRecord,
+    run_dir: Path,
+) -> None:
+    """What begins now: into run.json, and in two lines."""
+    parameters = count_parameters(model.net)
+    record.update(
+        parameters=parameters,
+        multiply_adds=multiply_adds(model.net),
+        precision=str(trainer.precision),
+        steps=0,
+        choices=choices.as_dict(),
+        devices=trainer.world_size,
+    )
     demo = " (demo photographs)" if config.data.demo else ""
     devices = f", {trainer.world_size} devices" if trainer.world_size > 1 else ""
     _log.info(
         "%s x%d, %s parameters, %s%s, %s epochs of %d steps on %s%s -> %s",
         config.name,
         config.scale,
-        f"{count_parameters(model.net):,}",
+        f"{parameters:,}",
         trainer.precision,
         devices,
         trainer.max_epochs,
@@ -113,7 +127,7 @@ def _announce(config: DictConfig, model: SRModel, data: SRData, trainer: pl.Trai
         demo,
         run_dir,
     )
-    _log.info(Choices(**model.choices).told())
+    _log.info(choices.told())
 
 
 def _continue_logs(trainer: pl.Trainer, start: Start) -> None:

@@ -264,7 +264,7 @@ def training_device(config: DictConfig) -> torch.device:
     return torch.device("cpu")
 
 
-def prepare(model: SRModel, choices: Choices, config: DictConfig) -> None:
+def apply_choices(model: SRModel, choices: Choices, config: DictConfig) -> None:
     """Make a model what was chosen for it, in place.
 
     Raises:
