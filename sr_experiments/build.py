@@ -21,6 +21,7 @@ from sr_experiments.callbacks.wandb_views import WandbViews
 from sr_experiments.data.datamodule import SRData
 from sr_experiments.devices import prepare_strategy, refuse_absent_devices, trainer_options
 from sr_experiments.features.pretrained import NotAtHand
+from sr_experiments.metrics.protocol import is_ranged
 from sr_experiments.models.base import SRModel
 from sr_experiments.models.inference import Inference
 from sr_experiments.nets.base import SRNet
@@ -58,7 +59,7 @@ def build_model(config: DictConfig, *, continues: bool = False, choices: Choices
     model = cast(SRModel, instantiate(config.model)(net, metrics=metrics, **parts))
     apply_choices(model, choices or by_rule(config), config)
     model.seed = int(config.seed)
-    model.ranged = config.data.get("range") is not None
+    model.ranged = is_ranged(config)
     resolved = OmegaConf.to_container(config, resolve=True)
     model.config_text = OmegaConf.to_yaml(OmegaConf.create(redacted_all(resolved)))
     return model
@@ -77,7 +78,7 @@ def build_tester(config: DictConfig, net: SRNet, *, inference: Inference) -> tup
             reason = str(error.__cause__).replace("metric.NAME", f"metric.{name}")
             notes.append(f"{name} was not measured: {reason}")
     model = SRModel(net, ema=None, metrics=metrics, inference=inference)
-    model.ranged = config.data.get("range") is not None
+    model.ranged = is_ranged(config)
     return model, notes
 
 

@@ -255,6 +255,7 @@ def _product(*factors: float) -> float:
 
 
 def _psnr_of(channels: int, span: Any = None) -> str:
+    # As `metrics.protocol.metrics_of` has it, which imports torch; a test compares the two.
     if span is not None:
         return "psnr_16"
     return "psnr_y" if channels in (1, 3) else "psnr_bands"

@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "degradations": {"imaging"},
     "data": {"degradations", "imaging"},
     "models": {"losses", "metrics", "nets.base", "imaging"},
-    "callbacks": {"models", "imaging", "account", "ranks", "secret"},
+    "callbacks": {"models", "metrics.protocol", "imaging", "account", "ranks", "secret"},
     "upscale": {
         "bar",
         "callbacks.panel",

@@ -17,7 +17,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from sr_experiments.config import register
-from sr_experiments.metrics.protocol import protocol_of
+from sr_experiments.metrics.protocol import protocol_of_config
 from sr_experiments.models.cost import multiply_adds
 from sr_experiments.rebuild import build_net
 from sr_experiments.report.published import table as published
@@ -73,7 +73,7 @@ def figures(typed: str) -> list[str]:
     recipe = typed.removeprefix("experiment=")
     if config.get("discriminator") is not None:  # the net's own figures are those of the training before
         return [_decibels([_in_comment(recipe)]), _measured(recipe, scales, "trained"), DASH]
-    protocol = protocol_of(config.channels)
+    protocol = protocol_of_config(config)
     found = [published().get((model, BENCHMARK, scale, protocol)) for scale in scales]
     paper = [_in_comment(recipe) if one is None else one.psnr_y for one in found]
     return [_decibels(paper), _measured(recipe, scales, "trained"), _measured(model, scales, "authors")]

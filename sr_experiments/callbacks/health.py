@@ -10,6 +10,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 
 from sr_experiments.callbacks.chart import Curve, Plot, draw_plots
 from sr_experiments.imaging.io import write_png
+from sr_experiments.metrics.protocol import PSNR
 from sr_experiments.models.base import SRModel
 
 _log = logging.getLogger(__name__)
@@ -17,7 +18,6 @@ _HEALTH = "health/"
 _SHARE = "health/share/"
 _LPIPS = "val/lpips"
 # Title, how its axis is, and the keys with the names of their curves.
-_PSNR = ("psnr_y", "psnr_bands", "psnr_16")
 _GROUPS: tuple[tuple[str, dict[str, Any], dict[str, str]], ...] = (
     ("Mean output of the discriminator", {}, {"health/d_real": "true", "health/d_fake": "restored"}),
     ("Right decisions of the discriminator", {"fraction": True}, {"health/accuracy": "of all images"}),
@@ -31,7 +31,7 @@ _GROUPS: tuple[tuple[str, dict[str, Any], dict[str, str]], ...] = (
     ("Gradient penalty", {}, {"health/gradient_penalty": "before its weight"}),
     ("Weight of the adversary", {}, {"health/weight": "weight"}),
     ("Steps left out", {}, {"health/skipped": "so far"}),
-    ("Validation: PSNR", {"unit": "dB"}, {f"val/{name}": name for name in _PSNR}),
+    ("Validation: PSNR", {"unit": "dB"}, {f"val/{name}": name for name in PSNR}),
     ("Validation: LPIPS", {"unit": "less is better"}, {}),
 )
 _SHARES, _DISTANCES = 3, 9  # the groups whose keys are not known before

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from sr_experiments.callbacks.speed import Speed
+from sr_experiments.metrics.protocol import PSNR
 
 
 class ProgressBar(Callback):
@@ -95,7 +96,7 @@ class ProgressBar(Callback):
         parts = []
         if "train/loss" in logged:
             parts.append(f"loss {float(logged['train/loss']):.4f}")
-        for name in ("psnr_y", "psnr_bands", "psnr_16"):
+        for name in PSNR:
             if f"val/{name}" in logged:
                 parts.append(f"{name} {float(logged[f'val/{name}']):.2f} dB")
         speed = next((c.samples_per_second for c in _callbacks(trainer) if isinstance(c, Speed)), 0.0)

@@ -1,4 +1,4 @@
-"""The protocols behind the names `psnr_y`, `ssim_y`, `psnr_rgb` and `ssim_rgb`.
+"""The protocols behind the names `psnr_y`, `ssim_y`, `psnr_rgb` and `ssim_rgb`, and which a config has.
 
 Restored and true image are taken as the 8-bit images that files would hold; `scale` pixels are left out on
 every side; luma is BT.601 in its limited range, computed from the 8-bit RGB and **not** rounded. This is what
@@ -18,6 +18,7 @@ bands alike. The peak of the PSNR is the whole range, so that it compares only w
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -46,6 +47,15 @@ PROTOCOLS: dict[str, str] = {
     ),
 }
 """Name -> one line to be printed beside numbers; `protocol_of` says which it is."""
+
+_METRICS = {
+    "luma": ("psnr_y", "ssim_y"),
+    "rgb": ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb"),
+    "bands": ("psnr_bands", "ssim_bands"),
+    "range": ("psnr_16", "ssim_16"),
+}
+PSNR = tuple(dict.fromkeys(names[0] for names in _METRICS.values()))
+"""What one number for quality is called, by whichever protocol; each has one of them."""
 
 MOST_BANDS = 16  # that are measured one by one: a table of two hundred is none
 
@@ -83,6 +93,29 @@ def protocol_of(channels: int, *, ranged: bool = False) -> str:
     if ranged:
         return "range"
     return {1: "luma", 3: "rgb"}.get(channels, "bands")
+
+
+def is_ranged(config: Mapping[Any, Any]) -> bool:
+    """Whether black and white of a config's images stand for measured values.
+
+    Args:
+        config: As composed, or as a run's config.yaml has it.
+    """
+    return (config.get("data") or {}).get("range") is not None
+
+
+def protocol_of_config(config: Mapping[Any, Any]) -> str:
+    """The same of a config, as composed or as a run's config.yaml has it."""
+    return protocol_of(int(config.get("channels", 3)), ranged=is_ranged(config))
+
+
+def metrics_of(protocol: str) -> tuple[str, ...]:
+    """What a protocol measures of every net, the PSNR that stands for its quality first.
+
+    Args:
+        protocol: A key of `PROTOCOLS`. Of "range", several bands have the PSNR of each as well.
+    """
+    return _METRICS[protocol]
 
 
 def ranged_metrics(sr: Tensor, gt: Tensor, *, scale: int, known: Tensor | None = None) -> dict[str, Tensor]:

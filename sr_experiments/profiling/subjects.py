@@ -11,7 +11,7 @@ from hydra import compose
 from omegaconf import DictConfig, OmegaConf
 
 from sr_experiments.check import nearest
-from sr_experiments.metrics.protocol import protocol_of
+from sr_experiments.metrics.protocol import PSNR, protocol_of_config
 from sr_experiments.nets.base import SRNet
 from sr_experiments.paths import conf_dir
 from sr_experiments.rebuild import build_net, identify, open_checkpoint, rebuild
@@ -19,6 +19,7 @@ from sr_experiments.report.find import find_runs
 from sr_experiments.report.published import table
 
 _log = logging.getLogger(__name__)
+_OF_PAPERS = ("luma", "rgb")  # protocols by which their benchmarks are measured
 _OTHERS = ("noisy", "guided", "recognised")  # round another net, of two images, told by a file
 
 
@@ -112,7 +113,9 @@ def _node(config: DictConfig) -> dict[str, Any]:
 
 def _published(config: DictConfig) -> dict[str, Quality]:
     """What papers report of it; bicubic's own figures are there by the protocol of luma alone."""
-    protocol = protocol_of(int(config.channels))
+    protocol = protocol_of_config(config)
+    if protocol not in _OF_PAPERS:
+        return {}
     found = {}
     for (model, benchmark, scale, kind), row in table().items():
         if (model, scale) == (config.name, config.scale) and (kind == protocol or model == "bicubic"):
@@ -167,7 +170,7 @@ def _measured(folder: Path) -> dict[str, Quality]:
         return {}
     found = {}
     for dataset, means in metrics.items() if isinstance(metrics, Mapping) else ():
-        for key in ("psnr_y", "psnr_bands"):
+        for key in PSNR:
             if isinstance(means.get(key), int | float):
                 plain = means.get("bicubic", {}).get(key)
                 found[str(dataset)] = Quality(float(means[key]), plain, str(folder))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from sr_experiments.metrics.protocol import protocol_of
+from sr_experiments.metrics.protocol import protocol_of_config
 from sr_experiments.report.find import RECORD
 
 BICUBIC = "bicubic/"
@@ -147,8 +147,7 @@ def _read_images(path: Path, record: Mapping[str, Any], config: Mapping[str, Any
     try:
         own = str((config.get("degradation") or {}).get("_target_", _CLASSICAL))
         degradation = "" if own == _CLASSICAL else own.rpartition(".")[2]
-        ranged = (config.get("data") or {}).get("range") is not None
-        protocol = protocol_of(int(config.get("channels", 3)), ranged=ranged)
+        protocol = protocol_of_config(config)
         with path.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
                 place = Place(

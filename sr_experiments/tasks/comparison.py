@@ -8,12 +8,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from sr_experiments.metrics.protocol import PROTOCOLS, decimals_of
+from sr_experiments.metrics.protocol import PROTOCOLS, decimals_of, metrics_of
 from sr_experiments.report.published import Published
 
 _MISSING = "-"
 _MAIN = ("psnr", "ssim")
-_NAMES = {"bands": "bands", "range": "16"}  # of these two, by protocol
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +43,7 @@ class Measured:
 
     def main(self, kind: str) -> tuple[str, float, float | None]:
         """The PSNR or SSIM that papers report: its name, ours, and theirs."""
-        name = f"{kind}_{_NAMES.get(self.protocol, 'y')}"
+        name = next(name for name in metrics_of(self.protocol) if name.startswith(kind))
         theirs: float | None = getattr(self.published, name, None)
         return name, self.metrics[name], theirs
 

@@ -13,12 +13,10 @@ from omegaconf import DictConfig
 
 from sr_experiments.account import refuse_without_login
 from sr_experiments.callbacks.wandb_run import X
+from sr_experiments.metrics.protocol import metrics_of, protocol_of_config
 from sr_experiments.tasks.record import write_json
 
 _log = logging.getLogger(__name__)
-_OF_CHANNELS = {1: ("psnr_y", "ssim_y"), 3: ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")}
-_BANDS = ("psnr_bands", "ssim_bands")
-_RANGE = ("psnr_16", "ssim_16")
 
 
 def dashboard(
@@ -98,8 +96,7 @@ def layout_of(workspace: Any) -> Any:
 def _quality(config: DictConfig) -> list[Any]:
     import wandb_workspaces.reports.v2 as wr
 
-    protocol = _RANGE if config.data.get("range") is not None else _OF_CHANNELS.get(config.channels, _BANDS)
-    metrics = [*protocol, *config.metric]
+    metrics = [*metrics_of(protocol_of_config(config)), *config.metric]
     sets = list(config.benchmark) or [config.data.name]
     curves = [_curves(f"validation: {metric}", [f"val/{metric}"]) for metric in metrics]
     bars = [

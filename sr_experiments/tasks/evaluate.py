@@ -14,7 +14,7 @@ from sr_experiments.build import build_data, build_tester, quieten_lightning
 from sr_experiments.callbacks.images import Images
 from sr_experiments.callbacks.progress import TestBar
 from sr_experiments.devices import one_of
-from sr_experiments.metrics.protocol import protocol_of
+from sr_experiments.metrics.protocol import protocol_of_config
 from sr_experiments.models.base import SRModel, count_parameters
 from sr_experiments.models.cost import multiply_adds
 from sr_experiments.models.inference import Inference
@@ -67,14 +67,15 @@ def evaluate(
             model, notes = build_tester(at, net, inference=inference)
             for note in notes:
                 record.note(note)
-            results = _measure(model, at, run_dir)
+            protocol = protocol_of_config(at)
+            results = _measure(model, at, run_dir, protocol=protocol)
             for note in model.collect_notes():
                 record.note(note)
-            found += [_measured(at, dataset, means, paper=paper) for dataset, means in results.items()]
-            what = {
-                "scale": at.scale,
-                "protocol": protocol_of(at.channels, ranged=at.data.get("range") is not None),
-            }
+            found += [
+                _measured(at, dataset, means, protocol=protocol, paper=paper)
+                for dataset, means in results.items()
+            ]
+            what = {"scale": at.scale, "protocol": protocol}
             rows += [{"data set": row.pop("data set"), **what, **row} for row in model.image_rows]
         for note in _notes(config, weights, demo=demo):
             record.note(note)
@@ -109,10 +110,9 @@ def _subjects(
                 yield rebuild(config, None, scale=scale, channels=[channels])
 
 
-def _measure(model: SRModel, at: DictConfig, run_dir: Path) -> dict[str, dict[str, Any]]:
+def _measure(model: SRModel, at: DictConfig, run_dir: Path, *, protocol: str) -> dict[str, dict[str, Any]]:
     """Test on every benchmark; the means by data set."""
     quieten_lightning()
-    protocol = protocol_of(at.channels, ranged=at.data.get("range") is not None)
     _log.info("%s x%d, protocol %s", at.name, at.scale, protocol)
     images = instantiate(at.callbacks.images)(
         folder=run_dir / "images" / f"x{at.scale}-{protocol}",
@@ -136,8 +136,9 @@ def _measure(model: SRModel, at: DictConfig, run_dir: Path) -> dict[str, dict[st
     return model.results
 
 
-def _measured(at: DictConfig, dataset: str, means: dict[str, Any], *, paper: str | None) -> Measured:
-    protocol = protocol_of(at.channels, ranged=at.data.get("range") is not None)
+def _measured(
+    at: DictConfig, dataset: str, means: dict[str, Any], *, protocol: str, paper: str | None
+) -> Measured:
     bicubic = means.pop("bicubic")
     classical = at.degradation._target_.endswith(".Bicubic")
     key = (paper or at.name, dataset, int(at.scale), protocol)

@@ -5,11 +5,17 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from sr_experiments.metrics.protocol import PROTOCOLS, decimals_of, protocol_of
+from sr_experiments.metrics.protocol import PROTOCOLS, decimals_of
 
 
-def print_results(record: dict[str, Any], *, name: str, channels: int, ranged: bool = False) -> None:
-    """Print the means of every data set, then what a reader has to know about them."""
+def print_results(record: dict[str, Any], *, name: str, protocol: str) -> None:
+    """Print the means of every data set, then what a reader has to know about them.
+
+    Args:
+        record: A run's.
+        name: The net's.
+        protocol: A key of `PROTOCOLS`.
+    """
     console = Console(highlight=False)
     title = f"x{record['scale']}" + ("  DEMO RUN" if record["demo"] else "")
     table = Table(title=title, title_justify="left", title_style="bold")
@@ -25,7 +31,6 @@ def print_results(record: dict[str, Any], *, name: str, channels: int, ranged: b
             table.add_row(dataset if index == 0 else "", metric, *row)
     console.print()
     console.print(table)
-    protocol = protocol_of(channels, ranged=ranged)
     console.print(f"{protocol}: {PROTOCOLS[protocol]}", style="dim")
     for note in record["notes"]:
         console.print(f"note: {note}", style="yellow")

@@ -19,6 +19,7 @@ from sr_experiments.callbacks.metrics_file import MetricsFile
 from sr_experiments.callbacks.speed import Speed
 from sr_experiments.callbacks.wandb_run import WandbRun
 from sr_experiments.data.datamodule import SRData
+from sr_experiments.metrics.protocol import protocol_of_config
 from sr_experiments.models.base import SRModel, count_parameters
 from sr_experiments.models.cost import multiply_adds
 from sr_experiments.ranks import is_first
@@ -208,8 +209,7 @@ def write_per_image(path: Path, model: SRModel) -> None:
 def _conclude(record: RunRecord, trainer: pl.Trainer, config: DictConfig, run_dir: Path) -> None:
     if not trainer.is_global_zero:
         return
-    ranged = config.data.get("range") is not None
-    print_results(record.content, name=config.name, channels=config.channels, ranged=ranged)
+    print_results(record.content, name=config.name, protocol=protocol_of_config(config))
     pictures = _callback(trainer, Images).written
     if pictures:
         more = f"  (and {len(pictures) - 1} more beside it)" if len(pictures) > 1 else ""

@@ -60,7 +60,7 @@ def test_the_table_of_the_demo(capsys: pytest.CaptureFixture[str]) -> None:
         assert float(gain) == pytest.approx(float(high) - float(low), abs=1.01 * last), "all are rounded"
     note = " ".join(lines).partition("note: ")[2].partition("  picture")[0]
     record = {"scale": 4, "demo": True, "notes": [note], "metrics": {"demo": metrics | {"bicubic": bicubic}}}
-    print_results(record, name="srvgg_small", channels=3)
+    print_results(record, name="srvgg_small", protocol="rgb")
     assert differs(masked(lines[:-1]), "\n".join(masked(capsys.readouterr().out.splitlines()))) is None
 
 

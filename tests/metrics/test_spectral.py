@@ -1,6 +1,7 @@
 """SAM and ERGAS by closed forms and by torchmetrics; the PSNR of 16-bit images and of a window."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +12,17 @@ from torchmetrics.functional.image import (
     spectral_angle_mapper,
 )
 
-from sr_experiments.metrics.protocol import PROTOCOLS, image_metrics, protocol_of, ranged_metrics
+from sr_experiments.config import _psnr_of
+from sr_experiments.metrics.protocol import (
+    PROTOCOLS,
+    PSNR,
+    image_metrics,
+    is_ranged,
+    metrics_of,
+    protocol_of,
+    protocol_of_config,
+    ranged_metrics,
+)
 from sr_experiments.metrics.spectral import ERGAS, SpectralAngle
 from sr_experiments.metrics.windowed import WindowedPSNR
 
@@ -120,6 +131,25 @@ def test_its_protocol_is_named(channels: int) -> None:
     assert protocol_of(channels, ranged=True) == "range"
     assert "data.range" in PROTOCOLS["range"]
     assert "luma" not in PROTOCOLS["range"]
+
+
+@pytest.mark.parametrize(("channels", "span"), [(1, None), (3, None), (5, None), (1, [0, 9]), (3, [0, 9])])
+def test_what_a_protocol_measures_is_known_before(channels: int, span: list[float] | None) -> None:
+    """By whoever shows it, and by config.py, which says it again because it imports nothing heavy."""
+    gt = levels(1, channels, 20, 20) / 65535
+    measured = (image_metrics if span is None else ranged_metrics)(gt, gt, scale=2)
+    protocol = protocol_of_config({"channels": channels, "data": {"range": span}})
+    names = metrics_of(protocol)
+    assert list(names) == [name for name in measured if "_band" not in name or protocol == "bands"]
+    assert [name for name in PSNR if name in measured] == [names[0]]
+    assert names[0] == _psnr_of(channels, span)
+
+
+@pytest.mark.parametrize("config", [{}, {"data": None}, {"data": {}}, {"data": {"range": None}}])
+def test_a_config_of_photographs(config: dict[str, Any]) -> None:
+    assert not is_ranged(config)
+    assert protocol_of_config(config | {"channels": 1}) == "luma"
+    assert protocol_of_config(config) == "rgb"
 
 
 def test_what_a_window_shows() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from omegaconf import DictConfig
 from torch import Tensor
 
 from sr_experiments.profiling import realtime, ways
@@ -16,11 +17,11 @@ from sr_experiments.profiling.clock import LEAST, Times, take_turns
 from sr_experiments.profiling.measure import AtSize, Profile, Way, at_size
 from sr_experiments.profiling.memory import peak_on_cpu
 from sr_experiments.profiling.picture import draw
-from sr_experiments.profiling.subjects import Quality, Subject
+from sr_experiments.profiling.subjects import Quality, Subject, subjects
 from sr_experiments.profiling.table import as_data, beaten_by, common_set, markdown, ordered, times, worth
 from sr_experiments.profiling.ways import Unavailable, prepare
 from tests.nets.toys import build_net
-from tests.tasks.runs import photographs, run
+from tests.tasks.runs import photographs, run, toy_config
 from tests.test_cli import run_cli
 
 
@@ -227,6 +228,31 @@ def test_runs_bring_their_quality(
     assert one["quality"]["folder"]["bicubic"] == measured["folder"]["bicubic"]["psnr_y"]
     assert run_cli(monkeypatch, tmp_path, *SMALL, *words, "checkpoint=runs/espcn") == 0
     assert "toy" in capsys.readouterr().out
+
+
+def test_papers_say_nothing_of_measured_values(tmp_path: Path) -> None:
+    """Their images are photographs: no net of Hounsfield units was measured on them."""
+    for name in ("edsr_baseline", "bicubic"):
+        words = [f"name={name}", "channels=1"]
+        (plain,) = _subjects(toy_config(tmp_path, *words, model=name))
+        assert name != "bicubic" or plain.quality["set5"].psnr == 33.66
+        (ranged,) = _subjects(toy_config(tmp_path, *words, "data.range=[-1024,3071]", model=name))
+        (bands,) = _subjects(toy_config(tmp_path, *words[:1], "channels=5", model=name))
+        assert ranged.quality == bands.quality == {}
+
+
+def test_a_run_of_measured_values_brings_its_quality(tmp_path: Path) -> None:
+    words = ["data.range=[0,255]", "channels=1"]
+    photos = photographs(tmp_path / "photos", count=2)
+    measured = run(photos, tmp_path / "run", *words)["metrics"]["folder"]
+    config = toy_config(photos)
+    (one,) = subjects(config, models=[], checkpoint=str(tmp_path / "run"), runs=[])
+    expected = Quality(measured["psnr_16"], measured["bicubic"]["psnr_16"], str(tmp_path / "run"))
+    assert one.quality == {"folder": expected}
+
+
+def _subjects(config: DictConfig) -> list[Subject]:
+    return subjects(config, models=[], checkpoint=None, runs=[])
 
 
 def test_which_nets_keep_up(

@@ -13,7 +13,7 @@ RECORD = {
 
 
 def test_it_shows_net_bicubic_gain_protocol_and_notes(capsys: pytest.CaptureFixture[str]) -> None:
-    print_results(RECORD, name="rcan", channels=3)
+    print_results(RECORD, name="rcan", protocol="rgb")
     text = capsys.readouterr().out
     row = next(line for line in text.splitlines() if "psnr_y" in line)
     assert ("29.50" in row, "30.01" in row, "+0.51" in row) == (True, True, True)
@@ -24,11 +24,12 @@ def test_it_shows_net_bicubic_gain_protocol_and_notes(capsys: pytest.CaptureFixt
     assert max(map(len, text.splitlines())) <= 80
 
 
-@pytest.mark.parametrize(("channels", "words"), [(1, "luma: one channel"), (7, "over all bands")])
-def test_the_protocol_is_the_one_of_the_channels(
-    channels: int, words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    print_results(RECORD | {"demo": False}, name="rcan", channels=channels)
+@pytest.mark.parametrize(
+    ("protocol", "words"),
+    [("luma", "luma: one channel"), ("bands", "over all bands"), ("range", "PSNR at 65535")],
+)
+def test_the_protocol_is_named(protocol: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    print_results(RECORD | {"demo": False}, name="rcan", protocol=protocol)
     text = capsys.readouterr().out
     assert words in text
     assert "DEMO" not in text
