@@ -31,6 +31,7 @@ from sr_experiments.secret import redacted_all
 from sr_experiments.sweeps.member import sweep_name
 from sr_experiments.sweeps.trials import Pruned, of_a_search, reporter
 from sr_experiments.tuning.choices import Choices, apply_choices, by_rule
+from sr_experiments.written import config_text
 
 _log = logging.getLogger(__name__)
 
@@ -60,8 +61,7 @@ def build_model(config: DictConfig, *, continues: bool = False, choices: Choices
     apply_choices(model, choices or by_rule(config), config)
     model.seed = int(config.seed)
     model.ranged = is_ranged(config)
-    resolved = OmegaConf.to_container(config, resolve=True)
-    model.config_text = OmegaConf.to_yaml(OmegaConf.create(redacted_all(resolved)))
+    model.config_text = config_text(config)
     return model
 
 

@@ -4,6 +4,7 @@ Exit codes: 0 done; 2 the user can mend it; 130 interrupted; 1 our fault.
 """
 
 import os
+import re
 import sys
 import time
 import traceback
@@ -29,10 +30,13 @@ from sr_experiments.secret import redacted, watch_logs
 from sr_experiments.sweeps import member
 from sr_experiments.sweeps.ended import SweepEnded
 from sr_experiments.sweeps.trials import Pruned
+from sr_experiments.written import write_text
 
 register()
 _LATER = 20.0  # seconds; a launcher ends the others sooner than that
-_failures: list[Exception] = []
+_failures: list[tuple[Exception, bool]] = []  # each with whether its traceback is wanted
+# As it is typed, with OmegaConf's words for true; where composing fails there is no other sign of it.
+_DEBUG = re.compile(r"\+{0,2}debug=((?P<yes>true|yes|on|y|1)|.*)", re.IGNORECASE)
 
 
 @hydra.main(config_path=str(conf_dir()), config_name="config", version_base="1.3")
@@ -55,15 +59,16 @@ def _app(config: DictConfig) -> None:
         member.note("pruned")
     except Exception as error:
         # Kept and told at the end: Hydra would print its own words, and end a sweep at its first failure.
-        _failures.append(error)
+        wanted = bool(config.get("debug", False))
+        _failures.append((error, wanted))
         if member.of_a_sweep():
-            _note(error)
+            _note(error, traceback_wanted=wanted)
 
 
-def _note(error: Exception) -> None:
+def _note(error: Exception, *, traceback_wanted: bool) -> None:
     """A run of a sweep failed: the others go on, and what is said at the end comes from this."""
     message = _message(error)
-    if message is None:
+    if message is None or traceback_wanted:
         traceback.print_exception(error)
     said = message or f"{type(error).__name__}: {error}"
     print(f"failed: {said.splitlines()[0]}", flush=True)
@@ -75,7 +80,7 @@ def _clean(folder: Path) -> None:
     for path in folder.glob("*.yaml"):
         text = path.read_text(encoding="utf-8")
         if redacted(text) != text:
-            path.write_text(redacted(text), encoding="utf-8")
+            write_text(path, text)
 
 
 def main() -> None:
@@ -107,9 +112,10 @@ def main() -> None:
         print(end.advice, flush=True)
         sys.exit(end.code)
     except Exception as error:  # while composing; what happens later is in _failures
-        _failures.append(error)
+        typed = [found for argument in sys.argv[1:] if (found := _DEBUG.fullmatch(argument))]
+        _failures.append((error, bool(typed and typed[-1]["yes"])))
     if _failures:
-        codes = {_tell(error) for error in _failures}
+        codes = {_tell(error, traceback_wanted=wanted) for error, wanted in _failures}
         sys.exit(1 if 1 in codes else 2)
 
 
@@ -130,12 +136,12 @@ def _message(error: Exception) -> str | None:
     return composition_message(error, sys.argv[1:]) if composing else user_message(error)
 
 
-def _tell(error: Exception) -> int:
+def _tell(error: Exception, *, traceback_wanted: bool) -> int:
     """Print what there is to say about a failure; its exit code."""
     if not is_first():
         time.sleep(_LATER)
     message = _message(error)
-    if message is None or "debug=true" in [argument.lower() for argument in sys.argv[1:]]:
+    if message is None or traceback_wanted:
         traceback.print_exception(error)
     if message is not None:
         print(f"error: {message}", file=sys.stderr)

@@ -10,13 +10,11 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from sr_experiments.paths import conf_dir
+from sr_experiments.paths import TRAINS, conf_dir
 from sr_experiments.secret import HIDDEN
 from sr_experiments.sweeps.book import SWEEP, read
 
 OPTION = "run="
-TRAINS = "sr_experiments.tasks.train.train"
-
 
 # Of a sweep that is completed: who runs it, and how long a search goes on.
 _CHANGEABLE = ("hydra/launcher=", "hydra.launcher.", "hydra.sweeper.trials=", "hydra.sweeper.preview=", "-")

@@ -6,7 +6,7 @@ speaks; the others only work.
 
 import os
 
-from sr_experiments.continuing import TRAINS
+from sr_experiments.paths import TRAINS
 
 _NUMBERS = ("RANK", "SLURM_PROCID", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK")
 _BY_HAND = ("bash", "interactive")  # names of SLURM's jobs in which one types: Lightning's rule, too

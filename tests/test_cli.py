@@ -123,13 +123,54 @@ def test_a_mistake_inside_a_yaml_file(
     )
 
 
+@pytest.mark.parametrize("mistake", ["scale=0", "scale=abc"], ids=["checked", "composing"])
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["debug=true"], True),
+        (["debug=1"], True),
+        (["debug=On"], True),
+        (["++debug=yes"], True),
+        (["debug=false"], False),
+        (["debug=true", "debug=0"], False),
+        ([], False),
+    ],
+)
 def test_debug_shows_the_traceback_too(
+    words: list[str],
+    shown: bool,
+    mistake: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Only the text debug=true counted: whatever else means the same was taken, and did nothing."""
+    assert run_cli(monkeypatch, tmp_path, *words, mistake) == 2
+    captured = capsys.readouterr().err
+    assert ("Traceback" in captured) == shown
+    assert f"error: {mistake}" in captured
+
+
+def test_debug_of_a_recipe(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_cli(monkeypatch, tmp_path, "debug=true", "scale=0") == 2
+    (tmp_path / "mine" / "experiment").mkdir(parents=True)
+    recipe = "# @package _global_\ndebug: true\nscale: 0\n"
+    (tmp_path / "mine" / "experiment" / "one.yaml").write_text(recipe, encoding="utf-8")
+    search = f"hydra.searchpath=[file://{tmp_path / 'mine'}]"
+    assert run_cli(monkeypatch, tmp_path, search, "experiment=one") == 2
     captured = capsys.readouterr().err
     assert "Traceback" in captured
     assert "error: scale=0" in captured
+    assert run_cli(monkeypatch, tmp_path, search, "experiment=one", "debug=false") == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_debug_of_a_sweep(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_cli(monkeypatch, tmp_path, "-m", "run=s", "debug=on", "model=bicubic", "scale=0,-1") == 2
+    assert capsys.readouterr().err.count("Traceback") == 2
 
 
 def test_help_is_worth_reading(

@@ -30,11 +30,12 @@ MAY_IMPORT = {
         "imaging",
         "mistakes",
         "models",
+        "paths",
         "report.pictures",
         "restorer",
     },
-    "prepare": {"bar", "data", "imaging"},
-    "export": {"nets", "metrics", "imaging", "paths"},
+    "prepare": {"bar", "data", "imaging", "secret"},
+    "export": {"nets", "metrics", "imaging", "paths", "written"},
     "report": {"metrics", "models.cost", "report.published"},
     "profiling": {
         "callbacks.axis",
@@ -51,6 +52,7 @@ MAY_IMPORT = {
     },
     "tuning": {
         "devices",
+        "imaging.beside",
         "models",
         "nets.base",
         "profiling.clock",
@@ -76,6 +78,7 @@ MAY_IMPORT = {
         "ranks",
         "sweeps.member",
         "sweeps.trials",
+        "written",
     },
 }
 NEVER = {
@@ -104,6 +107,7 @@ LIGHT = [
     "signature",
     "mistakes",
     "paths",
+    "written",
 ]
 
 

@@ -1,7 +1,6 @@
 """``metrics.csv``: what was logged, a row a step or validation, whole whenever the run is killed."""
 
 import csv
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,8 @@ from typing import Any
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
+
+from sr_experiments.imaging.beside import beside
 
 NAME = "metrics.csv"
 
@@ -92,16 +93,10 @@ class MetricsFile(Logger):
             self._rewrite(kept)
 
     def _rewrite(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        temporary = self.path.with_name(f".{NAME}.{os.getpid()}.tmp")
-        try:
-            with temporary.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, self._columns)
-                writer.writeheader()
-                writer.writerows(rows)
-            os.replace(temporary, self.path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        with beside(self.path) as temporary, temporary.open("x", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, self._columns)
+            writer.writeheader()
+            writer.writerows(rows)
 
 
 def read_rows(path: Path, count: int) -> list[dict[str, str]]:

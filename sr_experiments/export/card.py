@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sr_experiments.metrics.protocol import PROTOCOLS, decimals_of, protocol_of
+from sr_experiments.written import read_json
 
 PLAIN = "a plain weight file: what it was trained on is not known here"
 
@@ -165,8 +166,4 @@ def _channels(count: str) -> str:
 
 def run_beside(weights: Path) -> dict[str, Any]:
     """What the run.json says of the run that a checkpoint lies in; empty where there is none."""
-    try:
-        content = json.loads((weights.parent.parent / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    return read_json(weights.parent.parent / "run.json")

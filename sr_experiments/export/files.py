@@ -1,14 +1,14 @@
-"""The formats, where a file goes, and writing it whole or not at all."""
+"""The formats, where a file goes, and writing weights whole or not at all."""
 
-import os
-import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
 import safetensors.torch
 import torch
 from torch import Tensor
+
+from sr_experiments.imaging.io import whole_file
 
 Format = Literal["safetensors", "pth", "onnx", "torch_export"]
 SUFFIXES: dict[Format, str] = {
@@ -73,25 +73,6 @@ def places_of(
     return places, card
 
 
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Let a file be written beside its place, which it then takes. Folders are made.
-
-    Args:
-        path: The place.
-        write: Writes the path that it is given, which has the same suffix.
-
-    Raises:
-        OSError: if it can not be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp{path.suffix}")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def write_weights(path: Path, state: Mapping[str, Tensor], facts: Mapping[str, str]) -> None:
     """Write a weight file whole or not at all.
 
@@ -108,12 +89,8 @@ def write_weights(path: Path, state: Mapping[str, Tensor], facts: Mapping[str, s
     plain = {
         key: value.detach().cpu().clone(memory_format=torch.contiguous_format) for key, value in state.items()
     }
-
-    def write(temporary: Path) -> None:
-        with temporary.open("xb") as stream:
-            if path.suffix == ".pth":
-                torch.save(plain, stream)
-            else:
-                stream.write(safetensors.torch.save(plain, dict(facts)))
-
-    write_whole(path, write)
+    with whole_file(path) as stream:
+        if path.suffix == ".pth":
+            torch.save(plain, stream)
+        else:
+            stream.write(safetensors.torch.save(plain, dict(facts)))

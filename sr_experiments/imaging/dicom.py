@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from sr_experiments.imaging import modes
-from sr_experiments.imaging.measured import MeasuredFile, Plane, absent, enlarged, written_whole
+from sr_experiments.imaging.beside import beside
+from sr_experiments.imaging.measured import MeasuredFile, Plane, absent, enlarged
 from sr_experiments.imaging.span import Span, as_whole
 
 SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
@@ -149,7 +150,7 @@ class Dicom(MeasuredFile):
         holes = self._holes(old)
         if holes is not None:
             stored = np.where(enlarged(holes[:, :, 0], scale), enlarged(old, scale), stored)
-        with written_whole(path) as temporary, warnings.catch_warnings():
+        with beside(path) as temporary, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self._derived(stored, scale=scale, name=name).save_as(temporary, enforce_file_format=True)
 

@@ -18,7 +18,8 @@ import numpy as np
 from tifffile import TiffFile
 
 from sr_experiments.imaging import modes, tiff
-from sr_experiments.imaging.measured import MeasuredFile, Plane, absent, enlarged, written_whole
+from sr_experiments.imaging.beside import beside
+from sr_experiments.imaging.measured import MeasuredFile, Plane, absent, enlarged
 from sr_experiments.imaging.span import Span, as_whole
 
 # ModelPixelScale, ModelTiepoint, ModelTransformation, RPCCoefficient, GeoKeyDirectory, GDAL's nodata
@@ -112,7 +113,7 @@ class GeoTiff(MeasuredFile):
     def write(self, path: Path, planes: Iterator[np.ndarray], *, scale: int, name: str) -> None:
         """One GeoTIFF with the same bands, where the file is; see `MeasuredFile`."""
         (values,) = planes
-        with self._opened() as source, written_whole(path) as temporary:
+        with self._opened() as source, beside(path, suffix=path.suffix) as temporary:
             stored = self._stored(source, values, scale)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", self._rasterio.errors.NotGeoreferencedWarning)

@@ -23,7 +23,6 @@ import contextlib
 import os
 import re
 import struct
-import uuid
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +34,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from sr_experiments.imaging import modes, png16, tiff, whole
+from sr_experiments.imaging.beside import beside
 from sr_experiments.imaging.colour import to_levels
 from sr_experiments.imaging.exif import is_turned, orientation_of, upright
 
@@ -215,19 +215,9 @@ def write_png(path: Path, image: np.ndarray) -> None:
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file that is there whole or not at all: written beside its place, which it then takes.
-
-    Missing folders are made.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Not from tempfile, whose files nobody but their owner may read; short, as the name itself may be long.
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        with temporary.open("xb") as stream:
-            yield stream
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """A file that is there whole or not at all (`beside`), as a stream of bytes."""
+    with beside(path) as temporary, temporary.open("xb") as stream:
+        yield stream
 
 
 def to_tensor(image: np.ndarray) -> Tensor:

@@ -5,11 +5,8 @@ What is made of it is a file of its kind again, with smaller pixels in the same 
 (nodata, padding, NaN) are holes: a net sees the nearest value in their place, and the result has them again.
 """
 
-import os
-import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -173,19 +170,6 @@ def _in_unit(sr: Tensor, span: Span, *, inverted: bool) -> np.ndarray:
 def enlarged(mask: np.ndarray, scale: int) -> np.ndarray:
     """(H, W, ...) to (scale H, scale W, ...), each value repeated."""
     return mask.repeat(scale, axis=0).repeat(scale, axis=1)
-
-
-@contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """A name beside `path` with the same suffixes; what was written there takes its place at the end."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    suffix = ".nii.gz" if path.name.lower().endswith(".nii.gz") else path.suffix
-    temporary = path.with_name(f".{uuid.uuid4().hex}{suffix}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def absent(path: Path, *, kind: str, package: str, extra: str) -> ValueError:

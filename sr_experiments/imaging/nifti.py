@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from sr_experiments.imaging import modes
-from sr_experiments.imaging.measured import MeasuredFile, Plane, absent, enlarged, written_whole
+from sr_experiments.imaging.beside import beside
+from sr_experiments.imaging.measured import MeasuredFile, Plane, absent, enlarged
 from sr_experiments.imaging.span import as_whole
 
 SUFFIXES = (".nii", ".nii.gz")
@@ -128,7 +129,8 @@ class Nifti(MeasuredFile):
                 old = self._stored(number)
                 plane = np.where(enlarged(~np.isfinite(old), scale), enlarged(old, scale), plane)
             along[number] = as_whole((plane.astype(np.float64) - self._inter) / self._slope, kind)
-        with written_whole(path) as temporary:
+        suffix = ".nii.gz" if path.name.lower().endswith(".nii.gz") else path.suffix
+        with beside(path, suffix=suffix) as temporary:
             self._described(made, factors).to_filename(temporary)
 
     def _described(self, made: np.ndarray, factors: list[int]) -> Any:

@@ -6,8 +6,6 @@ of libtiff. Which of the two, or neither, is known from the header.
 
 import lzma
 import math
-import os
-import uuid
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +27,7 @@ from tifffile import (
 )
 
 from sr_experiments.imaging import modes
+from sr_experiments.imaging.beside import beside
 from sr_experiments.imaging.exif import is_turned, upright
 
 MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")  # either byte order, TIFF and BigTIFF
@@ -277,9 +276,7 @@ def write(path: Path, image: np.ndarray) -> None:
     """
     assert image.dtype in (np.uint8, np.uint16)
     assert image.ndim == 3
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
+    with beside(path) as temporary:
         imwrite(
             temporary,
             image,
@@ -289,6 +286,3 @@ def write(path: Path, image: np.ndarray) -> None:
             compression="zlib",
             metadata=None,
         )
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -56,6 +56,8 @@ _METRICS = {
 }
 PSNR = tuple(dict.fromkeys(names[0] for names in _METRICS.values()))
 """What one number for quality is called, by whichever protocol; each has one of them."""
+BICUBIC = "bicubic/"
+"""Before a metric's name, in logs and in per_image.csv: the same of bicubic interpolation."""
 
 MOST_BANDS = 16  # that are measured one by one: a table of two hundred is none
 

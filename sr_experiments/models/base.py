@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sr_experiments.imaging.resize import imresize
 from sr_experiments.metrics.base import ImageMetric
 from sr_experiments.metrics.per_image import PerImage
-from sr_experiments.metrics.protocol import image_metrics, ranged_metrics
+from sr_experiments.metrics.protocol import BICUBIC, image_metrics, ranged_metrics
 from sr_experiments.models.ema import Averaging
 from sr_experiments.models.inference import Inference
 from sr_experiments.models.layout import follow_layout, lay_out
@@ -19,9 +19,6 @@ from sr_experiments.models.unasked import ask_no_gpu, seed_device
 from sr_experiments.nets.base import SRNet
 
 CHECKPOINT_KEY = "sr_experiments"
-
-
-_BICUBIC = "bicubic/"
 
 
 class EvaluationData(Protocol):
@@ -218,7 +215,7 @@ class SRModel(LightningModule):
         bicubic = imresize(batch["lq"].double(), size=(gt.shape[-2], gt.shape[-1])).float()
         metrics, bicubic_metrics = self._measure(sr, batch), self._measure(bicubic, batch)
         self._record(dataset, batch["index"], metrics)
-        self._record(dataset, batch["index"], bicubic_metrics, prefix=_BICUBIC)
+        self._record(dataset, batch["index"], bicubic_metrics, prefix=BICUBIC)
         return Restored(
             dataset=dataset,
             index=int(batch["index"]),
@@ -237,8 +234,8 @@ class SRModel(LightningModule):
             mean = float(meter.compute())
             self.log(f"test/{dataset}/{name}", mean, rank_zero_only=False)
             into = self.results.setdefault(dataset, {"bicubic": {}})
-            if name.startswith(_BICUBIC):
-                into["bicubic"][name.removeprefix(_BICUBIC)] = mean
+            if name.startswith(BICUBIC):
+                into["bicubic"][name.removeprefix(BICUBIC)] = mean
             else:
                 into[name] = mean
             for index, value in meter.gathered().items():

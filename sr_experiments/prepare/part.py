@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sr_experiments.secret import redacted
+
 
 @dataclass(frozen=True)
 class ContentRange:
@@ -41,13 +43,13 @@ class Part:
     def __init__(self, target: Path, *, url: str) -> None:
         """Find out what an earlier attempt has left."""
         self.target = target
-        self.url = url
+        self.url = redacted(url)  # it is written down
         self.path = target.with_name(f"{target.name}.part")
         self._notes = target.with_name(f"{target.name}.part.json")
         known = self._read_notes()
         self.total: int | None = known.get("total")
         self._validator: str | None = known.get("validator")
-        if known.get("url") != url:
+        if known.get("url") != self.url:
             self.forget()
 
     @property

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 import yaml
 
-from sr_experiments.metrics.protocol import protocol_of_config
+from sr_experiments.metrics.protocol import BICUBIC, protocol_of_config
 from sr_experiments.report.find import RECORD
 
-BICUBIC = "bicubic/"
 _CLASSICAL = "sr_experiments.degradations.bicubic.Bicubic"
 TASKS = ("train", "evaluate")  # a run that says nothing of its task has trained
 

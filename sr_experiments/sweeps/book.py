@@ -13,7 +13,7 @@ from typing import Any
 
 from sr_experiments.secret import redacted_all
 from sr_experiments.sweeps.state import State, state_of
-from sr_experiments.tasks.record import write_json
+from sr_experiments.written import write_json
 
 SWEEP = "sweep.json"
 _EVERY = 10.0  # seconds between two writings while jobs run: a book of 10,000 is several megabytes

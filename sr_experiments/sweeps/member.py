@@ -19,11 +19,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from sr_experiments.continuing import TRAINS
+from sr_experiments.paths import TRAINS
 from sr_experiments.ranks import is_first
-from sr_experiments.secret import redacted, redacted_all
+from sr_experiments.secret import redacted
 from sr_experiments.sweeps import slots
 from sr_experiments.sweeps.state import OUTCOME, state_of
+from sr_experiments.written import config_text, write_json, write_text
 
 JOB = "SR_EXPERIMENTS_JOB"  # where a run of a sweep leaves how it ended
 SWEEP = "SR_EXPERIMENTS_SWEEP"  # the name of the sweep
@@ -46,8 +47,6 @@ def note(status: str, *, error: str | None = None, code: int = 0) -> None:
     """Leave how a run of a sweep ended; nothing where there is no sweep, or another process speaks for it."""
     if not of_a_sweep() or not is_first():
         return
-    from sr_experiments.tasks.record import write_json
-
     content: dict[str, Any] = {"status": status}
     if error is not None:
         content |= {"error": error, "code": code}
@@ -77,11 +76,8 @@ def begun(config: DictConfig, folder: Path) -> DictConfig:
 
 def run_apart(config: DictConfig, folder: Path) -> None:
     """Run a checked config in a process of its own, and wait for it."""
-    from sr_experiments.tasks.record import write_text
-
     if not (folder / "config.yaml").is_file():
-        plain = redacted_all(OmegaConf.to_container(config, resolve=True))
-        write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
+        write_text(folder / "config.yaml", config_text(config))
     secrets = [entry for entry in HydraConfig.get().overrides.task if redacted(str(entry)) != str(entry)]
     command = [sys.executable, "-m", "sr_experiments", f"run={folder}", *map(str, secrets)]
     if slots.AT_ONCE not in os.environ:
@@ -124,7 +120,7 @@ def _without_secrets(path: Path) -> None:
     """What was meant for a terminal is in a file now."""
     text = path.read_text(encoding="utf-8", errors="replace")
     if redacted(text) != text:
-        path.write_text(redacted(text), encoding="utf-8")
+        write_text(path, text)
 
 
 def _attended(process: "subprocess.Popen[bytes]", over: Callable[[], bool]) -> int:

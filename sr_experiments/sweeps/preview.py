@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from sr_experiments.check import check
-from sr_experiments.continuing import TRAINS
 from sr_experiments.mistakes import user_message
+from sr_experiments.paths import TRAINS
 from sr_experiments.secret import redacted_all
 from sr_experiments.sweeps import slots
 from sr_experiments.sweeps.book import Book, open_book

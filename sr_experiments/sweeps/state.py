@@ -1,9 +1,10 @@
 """How a run of a sweep stands: what its folder says, whoever wrote there and however it ended."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from sr_experiments.written import read_json
 
 OUTCOME = "job.json"  # how the last attempt ended; absent where nobody lived to write it
 ENDED = ("finished", "pruned")
@@ -48,7 +49,7 @@ class State:
 
 def state_of(folder: Path) -> State:
     """What a run's folder says."""
-    outcome, record = _read(folder / OUTCOME), _read(folder / "run.json")
+    outcome, record = read_json(folder / OUTCOME), read_json(folder / "run.json")
     best = record.get("best") or {}
     score = best.get("score") if isinstance(best, dict) else None
     facts: dict[str, Any] = {
@@ -66,15 +67,6 @@ def state_of(folder: Path) -> State:
     if status == "running":
         status = "running" if held(folder / ".lock") else "killed"
     return State(str(status), record.get("error"), 1 if status == "failed" else 0, **facts)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """A file of JSON; nothing where there is none that can be read."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def held(path: Path) -> bool:

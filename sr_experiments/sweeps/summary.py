@@ -1,7 +1,6 @@
 """The end of a sweep: one table over its seeds, and what failed, each mistake once."""
 
 import math
-import os
 import shlex
 import statistics
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sr_experiments.mistakes import user_message
+from sr_experiments.paths import shown
 from sr_experiments.sweeps.book import Book, Job
 from sr_experiments.sweeps.ended import SweepEnded
 from sr_experiments.sweeps.state import State
@@ -22,9 +22,7 @@ _NAMED = 3  # runs that a message names before it counts the others
 
 def completion(folder: Path) -> str:
     """What to type so that the rest is done."""
-    here = folder.absolute()
-    typed = os.path.relpath(here) if here.is_relative_to(Path.cwd()) else str(here)
-    return f"complete the sweep with: python -m sr_experiments {shlex.quote(f'run={typed}')}"
+    return f"complete the sweep with: python -m sr_experiments {shlex.quote(f'run={shown(folder)}')}"
 
 
 def ending(book: Book, jobs: Sequence[Job], trouble: Exception | None) -> None:

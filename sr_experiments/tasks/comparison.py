@@ -10,6 +10,7 @@ from rich.table import Table
 
 from sr_experiments.metrics.protocol import PROTOCOLS, decimals_of, metrics_of
 from sr_experiments.report.published import Published
+from sr_experiments.written import write_text
 
 _MISSING = "-"
 _MAIN = ("psnr", "ssim")
@@ -131,8 +132,8 @@ def _print_others(console: Console, found: Sequence[Measured]) -> None:
 
 def write_tables(folder: Path, found: Sequence[Measured], *, name: str) -> None:
     """Write ``table.md`` and ``table.tex``."""
-    (folder / "table.md").write_text(_markdown(found, name), encoding="utf-8")
-    (folder / "table.tex").write_text(_latex(found, name), encoding="utf-8")
+    write_text(folder / "table.md", _markdown(found, name))
+    write_text(folder / "table.tex", _latex(found, name))
 
 
 def _markdown(found: Sequence[Measured], name: str) -> str:

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from sr_experiments.account import refuse_without_login
 from sr_experiments.callbacks.wandb_run import X
 from sr_experiments.metrics.protocol import metrics_of, protocol_of_config
-from sr_experiments.tasks.record import write_json
+from sr_experiments.written import write_json
 
 _log = logging.getLogger(__name__)
 

@@ -16,6 +16,7 @@ from sr_experiments.imaging.io import to_uint8, write_png
 from sr_experiments.imaging.ledger import Ledger, Value
 from sr_experiments.tasks.gallery import Specimen, gallery
 from sr_experiments.tasks.record import RunRecord
+from sr_experiments.written import write_json
 
 _log = logging.getLogger(__name__)
 PICTURE, VALUES = "samples.png", "samples.json"
@@ -149,7 +150,7 @@ def _write(
         "degradation": OmegaConf.to_container(config.degradation, resolve=True),
         "samples": entries,
     }
-    (run_dir / VALUES).write_text(json.dumps(content, indent=1), encoding="utf-8")
+    write_json(run_dir / VALUES, content)
     write_png(run_dir / PICTURE, gallery(specimens))
 
 

@@ -1,6 +1,5 @@
 """``task=evaluate``: measure a net on benchmarks and set its numbers beside the published ones."""
 
-import csv
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from sr_experiments.build import build_data, build_tester, quieten_lightning
 from sr_experiments.callbacks.images import Images
@@ -19,10 +18,12 @@ from sr_experiments.models.base import SRModel, count_parameters
 from sr_experiments.models.cost import multiply_adds
 from sr_experiments.models.inference import Inference
 from sr_experiments.nets.base import SRNet
+from sr_experiments.paths import shown
 from sr_experiments.rebuild import Checkpoint, identify, open_checkpoint, rebuild
 from sr_experiments.report.published import models, table
 from sr_experiments.tasks.comparison import Measured, print_comparison, write_tables
 from sr_experiments.tasks.record import RunRecord
+from sr_experiments.written import config_text, write_rows, write_text
 
 _log = logging.getLogger(__name__)
 
@@ -76,16 +77,16 @@ def evaluate(
                 for dataset, means in results.items()
             ]
             what = {"scale": at.scale, "protocol": protocol}
-            rows += [{"data set": row.pop("data set"), **what, **row} for row in model.image_rows]
+            rows += [{"data set": row["data set"], **what, **row} for row in model.image_rows]
         for note in _notes(config, weights, demo=demo):
             record.note(note)
         record.update(evaluations=[one.as_dict() for one in found], **_as_of_one_run(found))
-        (run_dir / "config.yaml").write_text(OmegaConf.to_yaml(at, resolve=True), encoding="utf-8")
-        _write_rows(run_dir / "per_image.csv", rows)
+        write_text(run_dir / "config.yaml", config_text(at))
+        write_rows(run_dir / "per_image.csv", rows)
         name = at.name + ("+" if self_ensemble else "")
         write_tables(run_dir, found, name=name)
     print_comparison(found, name=name, notes=record.content["notes"], demo=demo)
-    print(f"run      {run_dir.relative_to(Path.cwd()) if run_dir.is_relative_to(Path.cwd()) else run_dir}")
+    print(f"run      {shown(run_dir)}")
 
 
 def _subjects(
@@ -139,7 +140,6 @@ def _measure(model: SRModel, at: DictConfig, run_dir: Path, *, protocol: str) ->
 def _measured(
     at: DictConfig, dataset: str, means: dict[str, Any], *, protocol: str, paper: str | None
 ) -> Measured:
-    bicubic = means.pop("bicubic")
     classical = at.degradation._target_.endswith(".Bicubic")
     key = (paper or at.name, dataset, int(at.scale), protocol)
     return Measured(
@@ -147,8 +147,8 @@ def _measured(
         scale=int(at.scale),
         protocol=protocol,
         degradation="" if classical else at.degradation._target_.rpartition(".")[2],
-        metrics=means,
-        bicubic=bicubic,
+        metrics={name: mean for name, mean in means.items() if name != "bicubic"},
+        bicubic=means["bicubic"],
         published=table().get(key) if classical else None,
     )
 
@@ -173,11 +173,3 @@ def _notes(config: DictConfig, weights: Checkpoint | None, *, demo: bool) -> lis
         theirs, ours = (one.degradation._target_.rpartition(".")[2] for one in (saved, config))
         notes.append(f"the weights were trained for {theirs} and are measured on {ours}")
     return notes
-
-
-def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=columns)
-        writer.writeheader()
-        writer.writerows(rows)

@@ -10,17 +10,21 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from sr_experiments.export.card import Card, run_beside
-from sr_experiments.export.files import Format, formats_of, places_of, write_weights, write_whole
+from sr_experiments.export.files import Format, formats_of, places_of, write_weights
 from sr_experiments.export.graphs import needed, write_onnx, write_program
 from sr_experiments.export.trial import DType, converted
 from sr_experiments.export.words import leaves, words_for
+from sr_experiments.imaging.beside import beside
 from sr_experiments.models.base import count_parameters
 from sr_experiments.nets.base import SRNet
 from sr_experiments.nets.blend import blend
 from sr_experiments.nets.weights import Which
 from sr_experiments.opening import Values, values_of
+from sr_experiments.paths import shown
 from sr_experiments.rebuild import Checkpoint, identify, open_checkpoint, rebuild
-from sr_experiments.tasks.record import RunRecord, write_text
+from sr_experiments.secret import redacted
+from sr_experiments.tasks.record import RunRecord
+from sr_experiments.written import config_text, write_text
 
 
 def export(
@@ -83,11 +87,11 @@ def export(
         files = {name: str(path) for name, path in places.items()}
         record.update(output=files[formats[0]], files=files, differences=differences, card=str(card))
     for name, path in places.items():
-        print(f"wrote    {_shown(path)}: {at.name} x{at.scale}, {said[name]}")
-    print(f"card     {_shown(card)}\nfrom     {told}\nweights  {facts['weights']}")
+        print(f"wrote    {shown(path)}: {at.name} x{at.scale}, {said[name]}")
+    print(f"card     {shown(card)}\nfrom     {told}\nweights  {facts['weights']}")
     for note in record.content["notes"]:
         print(f"note     {note}")
-    print(f"use      {_use(at, {name: _shown(path) for name, path in places.items()})}")
+    print(f"use      {_use(at, {name: shown(path) for name, path in places.items()})}")
 
 
 def _refuse_absent(formats: Sequence[Format], dtype: DType) -> None:
@@ -142,13 +146,9 @@ def _card(
         {path.name: said[name] for name, path in places.items()},
         run_beside(source.path) if source is not None and run is not None else {},
         trained,
-        _use(at, {name: Path(path.name) for name, path in places.items()}),
+        _use(at, {name: path.name for name, path in places.items()}),
         notes,
     )
-
-
-def _shown(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _write(name: Format, path: Path, net: SRNet, facts: dict[str, str], *, exact: SRNet) -> float | None:
@@ -156,13 +156,9 @@ def _write(name: Format, path: Path, net: SRNet, facts: dict[str, str], *, exact
     if name in ("safetensors", "pth"):
         write_weights(path, net.state_dict(), facts)
         return None
-    write, found = (write_onnx if name == "onnx" else write_program), [0.0]
-
-    def graph(temporary: Path) -> None:
-        found[0] = write(temporary, net, facts, exact=exact)
-
-    write_whole(path, graph)
-    return found[0]
+    write = write_onnx if name == "onnx" else write_program
+    with beside(path, suffix=path.suffix) as temporary:
+        return write(temporary, net, facts, exact=exact)
 
 
 def _said(name: Format, difference: float | None, *, dtype: str, rounding: float) -> str:
@@ -178,9 +174,9 @@ def _said(name: Format, difference: float | None, *, dtype: str, rounding: float
     return f"a graph{less}; run by {by} at three other sizes: {difference:.1e} from the net at most"
 
 
-def _use(at: DictConfig, places: Mapping[Format, Path]) -> str:
+def _use(at: DictConfig, places: Mapping[Format, str]) -> str:
     """The command that uses what was written."""
-    path = str(next(iter(places.values())))
+    path = next(iter(places.values()))
     if set(places) == {"torch_export"}:
         return f"python -c \"import torch; net = torch.export.load('{path}').module()\""
     words = words_for(at, checkpoint=path)
@@ -293,7 +289,7 @@ def _facts(
         "range": f"0 is {low}, 1 is {high}",
         "dtype": dtype,
         "weights": _WEIGHTS[kind],
-        "config": OmegaConf.to_yaml(OmegaConf.create(config)),
+        "config": config_text(OmegaConf.create(config)),
         "source": source,
     }
     more = {} if values.range is None else {"data_range": json.dumps(values.range)}
@@ -301,4 +297,5 @@ def _facts(
         more["data_holes"] = "true"
     if net.guide_channels:
         more["guide_channels"] = str(net.guide_channels)
-    return {**facts, **more, **({} if licence is None else {"licence": licence})}
+    every = {**facts, **more, **({} if licence is None else {"licence": licence})}
+    return {key: redacted(fact) for key, fact in every.items()}

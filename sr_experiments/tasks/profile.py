@@ -15,6 +15,7 @@ from sr_experiments.check import nearest
 from sr_experiments.imaging.io import write_png
 from sr_experiments.models.cost import CONVENTION
 from sr_experiments.opening import device_of
+from sr_experiments.paths import shown
 from sr_experiments.profiling.machine import busy, describe
 from sr_experiments.profiling.measure import Profile, add_peak, at_size, facts
 from sr_experiments.profiling.picture import draw
@@ -31,10 +32,10 @@ from sr_experiments.profiling.table import (
     times,
 )
 from sr_experiments.profiling.ways import TOLD, WAYS
-from sr_experiments.tasks.record import RunRecord, write_json, write_text
-from sr_experiments.tasks.resume import shown
+from sr_experiments.tasks.record import RunRecord
 from sr_experiments.tasks.tracing import TIMELINE
 from sr_experiments.tasks.tracing import trace as trace_steps
+from sr_experiments.written import write_json, write_text
 
 _log = logging.getLogger(__name__)
 PICTURE = "profile.png"

@@ -1,12 +1,8 @@
 """``run.json``: what a run was, on what it ran, how it ended and what it reached."""
 
-import json
-import math
-import os
 import platform
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -15,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import sr_experiments
-from sr_experiments.secret import redacted
+from sr_experiments.written import write_json
 
 _PACKAGES = (
     "torch",
@@ -108,38 +104,6 @@ class RunRecord:
             status = getattr(error, "status", "failed")  # one of a sweep may be given up
             self.content["error"] = f"{type(error).__name__}: {error}"
         self.update(status=status)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write whole or not at all. Infinity and NaN, which JSON does not have, become text."""
-    write_text(path, json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write whole or not at all, and without secrets."""
-    text = redacted(text)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        mask = os.umask(0o077)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)  # as any new file: a temporary one is its owner's alone
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value
 
 
 def versions() -> dict[str, str]:

@@ -6,14 +6,15 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from sr_experiments.paths import shown
 from sr_experiments.report.gather import Gathered, gather
 from sr_experiments.report.leaderboard import leaderboard
 from sr_experiments.report.page import Content, Limits, page
 from sr_experiments.report.protocols import explain, higher_is_better
 from sr_experiments.report.published import table as published
 from sr_experiments.report.tables import latex, markdown
-from sr_experiments.tasks.record import RunRecord, write_text
-from sr_experiments.tasks.resume import shown
+from sr_experiments.tasks.record import RunRecord
+from sr_experiments.written import write_text
 
 _log = logging.getLogger(__name__)
 PAGE = "report.html"

@@ -1,8 +1,6 @@
 """Continuing a run: from which of its checkpoints, and alone."""
 
-import json
 import logging
-import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -110,17 +108,3 @@ def alone(run_dir: Path) -> Iterator[None]:
         except BlockingIOError as error:
             raise ValueError(f"{run_dir}: another process is training into this folder") from error
         yield
-
-
-def read_record(run_dir: Path) -> dict[str, Any]:
-    """What run.json says; nothing where there is none that can be read."""
-    try:
-        content = json.loads((run_dir / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def shown(path: Path) -> str:
-    """A path as one would type it."""
-    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

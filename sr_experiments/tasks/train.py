@@ -1,7 +1,5 @@
 """``task=train``: train, test the best weights, and leave a table and pictures."""
 
-import csv
-import io
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,13 +20,15 @@ from sr_experiments.data.datamodule import SRData
 from sr_experiments.metrics.protocol import protocol_of_config
 from sr_experiments.models.base import SRModel, count_parameters
 from sr_experiments.models.cost import multiply_adds
+from sr_experiments.paths import shown
 from sr_experiments.ranks import is_first
 from sr_experiments.rebuild import with_net_of_init
-from sr_experiments.tasks.record import RunRecord, write_text
-from sr_experiments.tasks.resume import Start, alone, begun_with, find_start, read_record, shown
+from sr_experiments.tasks.record import RunRecord
+from sr_experiments.tasks.resume import Start, alone, begun_with, find_start
 from sr_experiments.tasks.table import print_results
 from sr_experiments.tasks.together import together
 from sr_experiments.tuning.choices import Choices, settle
+from sr_experiments.written import read_json, write_rows, write_text
 
 _log = logging.getLogger(__name__)
 _C = TypeVar("_C", bound=pl.Callback)
@@ -52,7 +52,7 @@ def train(config: DictConfig, run_dir: Path, *, resume: bool = False) -> None:
     if resume:
         config = config.copy()
         config.task.resume = False  # of a checkpoint's config, that of a run which was not stopped
-    earlier = read_record(run_dir) if resume else None
+    earlier = read_json(run_dir / "run.json") if resume else None
     if earlier is not None and earlier.get("status") == "finished":
         _log.info("%s is finished: nothing is left to do", shown(run_dir))
         return
@@ -91,7 +91,7 @@ def train(config: DictConfig, run_dir: Path, *, resume: bool = False) -> None:
             )
         record.update(metrics=model.results, best=best)
         if is_first():
-            write_per_image(run_dir / "per_image.csv", model)
+            write_rows(run_dir / "per_image.csv", model.image_rows)
     _conclude(record, trainer, config, run_dir)
 
 
@@ -193,17 +193,6 @@ def _test_best(trainer: pl.Trainer, model: SRModel, data: SRData) -> dict[str, A
     if not path or checkpoints.best_model_score is None:
         return None
     return {"checkpoint": f"checkpoints/{Path(path).name}", "score": float(checkpoints.best_model_score)}
-
-
-def write_per_image(path: Path, model: SRModel) -> None:
-    """A row per image: data set, image, every metric, and bicubic's."""
-    rows = model.image_rows
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=columns)
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
 
 
 def _conclude(record: RunRecord, trainer: pl.Trainer, config: DictConfig, run_dir: Path) -> None:

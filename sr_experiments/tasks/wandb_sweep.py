@@ -18,7 +18,7 @@ from sr_experiments.arguments import as_hydra_takes
 from sr_experiments.check import check
 from sr_experiments.paths import conf_dir
 from sr_experiments.secret import redacted
-from sr_experiments.tasks.record import write_text
+from sr_experiments.written import write_text
 
 # Two agents may begin in the same second: the folder has the run's id.
 _FOLDER = "hydra.run.dir=runs/${now:%Y-%m-%d}/${now:%H-%M-%S}-${oc.env:WANDB_RUN_ID}"

@@ -7,10 +7,11 @@ Take a file away, and it is measured anew.
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from sr_experiments.imaging.beside import beside
 
 
 def folder() -> Path:
@@ -61,10 +62,7 @@ class Remembered:
         """Whole or not at all; a disk that takes nothing is told, and ends no run."""
         text = json.dumps({"of": self._subject, "measured": self._known}, indent=2, default=str)
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=self.path.parent, suffix=".tmp")
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(text + "\n")
-            os.replace(temporary, self.path)
+            with beside(self.path) as temporary:
+                temporary.write_text(text + "\n", encoding="utf-8")
         except OSError as error:
             self.problem = f"{self.path.parent}: {error.strerror or error}"

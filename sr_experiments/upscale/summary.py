@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sr_experiments.paths import shown
 from sr_experiments.restorer import Restorer
 from sr_experiments.upscale.inputs import Inputs
 from sr_experiments.upscale.video import is_video
@@ -59,11 +60,9 @@ def tell(
     what = "files" if any(is_video(path) for path in outcome) else "images"
     lines = [f"{len(failed)} of {len(outcome)} {what} could not be restored; the others are done"]
     lines += [f"  {_printable(line)}" for line in failed[:_TOLD]]
-    table = run_dir / "files.csv"
-    shown = table.relative_to(Path.cwd()) if table.is_relative_to(Path.cwd()) else table
     if len(failed) > _TOLD:
         lines.append(f"  and {len(failed) - _TOLD} more")
-    lines.append(f"each of them is in {shown}")
+    lines.append(f"each of them is in {shown(run_dir / 'files.csv')}")
     raise ValueError("\n".join(lines))
 
 

@@ -63,7 +63,7 @@ def test_a_rewrite_that_fails_leaves_the_file(tmp_path: Path, monkeypatch: pytes
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("sr_experiments.callbacks.metrics_file.os.replace", fails)
+        patch.setattr("os.replace", fails)
         with pytest.raises(OSError, match="No space left"):
             logger.log_metrics({"b": 2}, step=1)
     assert rows(tmp_path) == [{"a": "1", "step": "0"}]

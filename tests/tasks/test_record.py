@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sr_experiments.tasks.record import RunRecord, git_state, versions, write_json
+from sr_experiments.tasks.record import RunRecord, git_state, versions
+from sr_experiments.written import write_json
 
 
 def read(path: Path) -> dict[str, object]:

@@ -352,3 +352,12 @@ def test_nothing_is_kept_of_what_breaks_off(config: Config) -> None:
     with pytest.raises(RuntimeError):
         memory.get("seconds", breaks)
     assert Remembered({"a": 1}).get("seconds", lambda: {"x": 1.0}) == {"x": 1.0}
+
+
+def test_a_file_that_can_not_be_kept_is_told_and_leaves_nothing_behind(config: Config) -> None:
+    """What had been written of it stayed in the folder, a file more for each run."""
+    memory = Remembered({"a": 1})
+    memory.path.mkdir(parents=True)
+    assert memory.get("seconds", lambda: {"x": 1.0}) == {"x": 1.0}
+    assert memory.problem == f"{memory.path.parent}: Is a directory"
+    assert list(memory.path.parent.iterdir()) == [memory.path]

@@ -15,8 +15,6 @@
   Of HDR the transfer and the primaries stay, what describes the screen it was made on (SEI) does not.
 """
 
-import os
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sr_experiments.imaging.beside import beside
 from sr_experiments.imaging.video import frames, streams
 from sr_experiments.imaging.video.facts import Facts, explained, look
 from sr_experiments.imaging.video.writer import Encoding, Writer
@@ -68,30 +67,25 @@ def restore_video(
     assert encoding.batch >= 1
     facts = look(source)
     container = streams.format_of(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
     av = frames.library()
-    try:
-        with (
-            explained(source),
-            av.open(str(source)) as read,
-            av.open(str(temporary), "w", format=container) as written,
-        ):
-            main = streams.main_stream(read)
-            writer = Writer(written, read, main, facts=facts, scale=scale, encoding=encoding)
-            pictures = _Pictures(
-                facts, restore=restore, scale=scale, batch=encoding.batch, writer=writer, told=told
-            )
-            for packet in read.demux([main, *writer.copied]):
-                if packet.stream_index == main.index:
-                    pictures.take(packet)
-                else:
-                    writer.packet(packet)
-            pictures.flush()
-            writer.finish()
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with (
+        beside(target) as temporary,
+        explained(source),
+        av.open(str(source)) as read,
+        av.open(str(temporary), "w", format=container) as written,
+    ):
+        main = streams.main_stream(read)
+        writer = Writer(written, read, main, facts=facts, scale=scale, encoding=encoding)
+        pictures = _Pictures(
+            facts, restore=restore, scale=scale, batch=encoding.batch, writer=writer, told=told
+        )
+        for packet in read.demux([main, *writer.copied]):
+            if packet.stream_index == main.index:
+                pictures.take(packet)
+            else:
+                writer.packet(packet)
+        pictures.flush()
+        writer.finish()
     notes = [*facts.notes, *writer.notes, *_lost(facts, writer, name=pictures.codec)]
     return Restored(frames=writer.done, size=writer.size, notes=notes)
 
