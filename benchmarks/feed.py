@@ -40,8 +40,7 @@ class Step:
         self.net = net.to(device)
         self.device = device
         self.optimizer = torch.optim.Adam(net.parameters(), lr=1e-4)
-        accelerator = "gpu" if device.type == "cuda" else "cpu"
-        self.mixed = choose_precision("auto", accelerator=accelerator) == "bf16-mixed"
+        self.mixed = choose_precision("auto", device=device) == "bf16-mixed"
 
     def __call__(self, batch: dict[str, Tensor]) -> None:
         """Train on a batch."""

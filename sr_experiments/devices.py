@@ -17,6 +17,31 @@ from sr_experiments.ranks import by_srun, by_torchrun, refuse_another_number
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true")  # docs/decisions/0014-many-devices.md
 
 
+def first_device(config: DictConfig) -> torch.device:
+    """That the first process of a run works on, by ``trainer.accelerator`` and ``trainer.devices``.
+
+    ``auto`` is a GPU where there is one. The CPU stands for a device that is not there, which
+    `refuse_absent_devices` refuses.
+    """
+    accelerator, devices = config.trainer.accelerator, config.trainer.devices
+    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+        return torch.device("cuda", int(devices[0]) if isinstance(devices, ListConfig) and devices else 0)
+    if accelerator in ("auto", "gpu", "mps") and torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def only_device(config: DictConfig) -> torch.device:
+    """That of a task which works on one device.
+
+    Raises:
+        ValueError: If it is not there, or several are asked for.
+    """
+    refuse_absent_devices(config)
+    one_of(config.trainer.devices)
+    return first_device(config)
+
+
 def refuse_absent_devices(config: DictConfig) -> None:
     """Compare what is asked for with what this machine has, in words that say what to do.
 
@@ -24,22 +49,19 @@ def refuse_absent_devices(config: DictConfig) -> None:
         ValueError: If a device is not there, or not able to train in the precision.
     """
     accelerator, devices = config.trainer.accelerator, config.trainer.devices
-    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    cpu = accelerator == "cpu" or (
-        accelerator == "auto" and not there and not torch.backends.mps.is_available()
-    )
-    if accelerator in ("gpu", "cuda") and not there and not torch.backends.mps.is_available():
+    kind = first_device(config).type
+    if accelerator in ("gpu", "cuda", "mps") and kind == "cpu":
         built = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "for the CPU only"
+        told = f"no GPU here (it was built {built}; nvidia-smi tells whether the driver finds one)"
+        if accelerator == "mps":
+            told = "no GPU of Apple's here"
         raise ValueError(
-            f"trainer.accelerator={accelerator}: torch finds no GPU here (it was built {built}; "
-            "nvidia-smi tells whether the driver finds one): trainer=cpu, or trainer=auto for what there is"
+            f"trainer.accelerator={accelerator}: torch finds {told}: trainer=cpu, or trainer=auto for what "
+            "there is"
         )
+    there = torch.cuda.device_count() if kind == "cuda" else 0
     numbers = list(devices) if isinstance(devices, ListConfig) else []
-    if (
-        there
-        and not cpu
-        and (max(numbers, default=-1) >= there or (isinstance(devices, int) and devices > there))
-    ):
+    if there and (max(numbers, default=-1) >= there or (isinstance(devices, int) and devices > there)):
         every = "0" if there == 1 else f"0 to {there - 1}"
         raise ValueError(
             f"trainer.devices={devices}: there are {there} GPUs here, numbers {every}; "
@@ -48,7 +70,7 @@ def refuse_absent_devices(config: DictConfig) -> None:
     strategy = config.trainer.strategy
     if isinstance(strategy, str) and strategy not in STRATEGIES:
         raise ValueError(f"trainer.strategy={strategy}: choose one of {', '.join(STRATEGIES)}")
-    if config.precision == "16-mixed" and cpu:
+    if config.precision == "16-mixed" and kind == "cpu":
         raise ValueError("precision=16-mixed needs a GPU; on the CPU choose bf16-mixed, 32-true or auto")
 
 
@@ -108,16 +130,14 @@ def prepare_strategy(trainer: pl.Trainer, *, several_nets: bool) -> None:
         trainer.strategy._ddp_kwargs["find_unused_parameters"] = True
 
 
-def choose_precision(asked: str, *, accelerator: str) -> str:
+def choose_precision(asked: str, *, device: torch.device) -> str:
     """``auto`` becomes bfloat16 where the device has units for it, else float32; anything else is kept."""
     if asked != "auto":
         return asked
-    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+    if device.type == "cuda":
         good = torch.cuda.is_bf16_supported(including_emulation=False)
-    elif accelerator in ("auto", "cpu") and not torch.backends.mps.is_available():
-        good = _cpu_has_bfloat16()
     else:
-        good = False
+        good = device.type == "cpu" and _cpu_has_bfloat16()
     return "bf16-mixed" if good else "32-true"
 
 

@@ -1,12 +1,10 @@
-"""Which net a run, a checkpoint, a weight file or an ONNX file holds, and the device it works on."""
+"""Which net a run, a checkpoint, a weight file or an ONNX file holds, and what levels mean to it."""
 
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
 from omegaconf import DictConfig, OmegaConf
 
-from sr_experiments.devices import one_of, refuse_absent_devices
 from sr_experiments.models.onnx_net import OnnxNet
 from sr_experiments.nets.base import SRNet
 from sr_experiments.rebuild import identify, open_checkpoint, rebuild
@@ -68,19 +66,3 @@ def values_of(config: DictConfig | None) -> Values:
 def _first(said: Values, otherwise: Values) -> Values:
     """What is said, and what is not said as it is otherwise."""
     return Values(said.range or otherwise.range, said.holes or otherwise.holes)
-
-
-def device_of(config: DictConfig) -> torch.device:
-    """The one device that ``trainer=`` names; ``auto``: a GPU where there is one.
-
-    Raises:
-        ValueError: If it is not there, or several are asked for.
-    """
-    refuse_absent_devices(config)
-    number = one_of(config.trainer.devices)
-    kind = config.trainer.accelerator
-    if kind == "cpu":
-        return torch.device("cpu")
-    if torch.cuda.is_available():
-        return torch.device("cuda", number[0] if isinstance(number, list) else 0)
-    return torch.device("mps") if torch.backends.mps.is_available() else torch.device("cpu")

@@ -9,13 +9,14 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from sr_experiments.data.memory import free_bytes
+from sr_experiments.devices import only_device
 from sr_experiments.imaging.tile import check_tiles
 from sr_experiments.models.channels import Folded, for_channels
 from sr_experiments.models.inference import Inference
 from sr_experiments.models.onnx_net import OnnxNet
 from sr_experiments.models.planning import Plan, bytes_per_pixel, padded, plan
 from sr_experiments.nets.base import SRNet
-from sr_experiments.opening import device_of, open_net
+from sr_experiments.opening import open_net
 
 _log = logging.getLogger(__name__)
 MOST_ON_CPU = 2.0**30  # bytes for a net at work there: larger tiles would save next to nothing
@@ -273,7 +274,7 @@ def open_restorer(
     restorer = Restorer(
         net,
         name=name,
-        device=torch.device("cpu") if isinstance(net, OnnxNet) else device_of(config),
+        device=torch.device("cpu") if isinstance(net, OnnxNet) else only_device(config),
         bfloat16=config.precision == "bf16-mixed" and not isinstance(net, OnnxNet),
         self_ensemble=self_ensemble,
         tile=tile,

@@ -6,7 +6,7 @@ unknown.
 """
 
 import logging
-import re
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -25,6 +25,7 @@ from sr_experiments.sweeps.compose import Composer
 from sr_experiments.sweeps.ended import SweepEnded
 from sr_experiments.sweeps.launch import Setting
 from sr_experiments.sweeps.looks import ENOUGH, Looks
+from sr_experiments.tuning.budget import planned_steps, seconds_allowed
 
 _SHOWN = 40  # rows of the table
 _NAMED = 5  # runs that a message names
@@ -222,17 +223,12 @@ def estimate(config: DictConfig, *, step: float, validation: float) -> float | N
         step: Seconds of an optimizer step.
         validation: Seconds of a validation.
     """
-    epochs = OmegaConf.select(config, "trainer.max_epochs")
-    limit = OmegaConf.select(config, "trainer.max_time")
-    seconds = None
-    if epochs is not None and epochs >= 0:
-        validations = epochs // int(OmegaConf.select(config, "trainer.check_val_every_n_epoch", default=1))
-        seconds = epochs * int(config.data.steps_per_epoch) * step + validations * validation
-    if limit is not None:
-        days, hours, minutes, rest = map(int, re.split(":", str(limit)))
-        most = float(((days * 24 + hours) * 60 + minutes) * 60 + rest)
-        seconds = most if seconds is None else min(seconds, most)
-    return seconds
+    steps, allowed = planned_steps(config), seconds_allowed(config)
+    if math.isinf(steps):
+        return None if math.isinf(allowed) else allowed
+    epochs = steps // config.data.steps_per_epoch
+    validations = epochs // int(config.trainer.get("check_val_every_n_epoch") or 1)
+    return min(steps * step + validations * validation, allowed)
 
 
 def total(planned: Sequence[Planned], *, at_once: int | None) -> str:

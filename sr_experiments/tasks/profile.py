@@ -12,9 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from sr_experiments.check import nearest
+from sr_experiments.devices import only_device
 from sr_experiments.imaging.io import write_png
 from sr_experiments.models.cost import CONVENTION
-from sr_experiments.opening import device_of
 from sr_experiments.paths import shown
 from sr_experiments.profiling.machine import busy, describe
 from sr_experiments.profiling.measure import Profile, add_peak, at_size, facts
@@ -94,7 +94,7 @@ def profile(
     Raises:
         ValueError: If a name or a number makes no sense, or nothing is found to profile.
     """
-    device = device_of(config)
+    device = only_device(config)
     if ways is None:
         ways = [way for way in WAYS if way != "compiled" or not realtime or device.type != "cpu"]
     _check(sizes, batch=batch, ways=ways, repeats=repeats, seconds=seconds)

@@ -56,7 +56,7 @@ def trace(config: DictConfig, folder: Path, *, steps: int) -> Traced:
         raise ValueError(f"trace=true follows a training, and {config.name} has no parameters to train")
     with tempfile.TemporaryDirectory() as place:
         trainer = build_trainer(config, Path(place), model=model)
-        assert trainer.world_size == 1, "`device_of` has looked"
+        assert trainer.world_size == 1, "`only_device` has looked"
         batches = int(getattr(model, "accumulate_grad_batches", trainer.accumulate_grad_batches))
         profiler = StepProfiler(
             warm_up=WARM_UP * batches,

@@ -6,21 +6,20 @@ takes the one that it was begun with, and the same command here takes the one th
 
 import inspect
 import logging
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
-import torch
-from omegaconf import DictConfig, ListConfig, open_dict
+from omegaconf import DictConfig, open_dict
 from torch.optim import Optimizer
 
-from sr_experiments.devices import choose_precision
+from sr_experiments.devices import choose_precision, first_device, refuse_absent_devices
 from sr_experiments.models.base import SRModel
 from sr_experiments.models.layout import lay_out
 from sr_experiments.models.recompute import recompute
 from sr_experiments.ranks import by_srun, by_torchrun
+from sr_experiments.tuning.budget import planned_batches, seconds_allowed
 from sr_experiments.tuning.remembered import Remembered
 from sr_experiments.tuning.trial import Trial, Way
 
@@ -82,8 +81,8 @@ class Choices:
 
 def by_rule(config: DictConfig) -> Choices:
     """What needs no measuring for this run: as asked, else by the table in docs/decisions/0025."""
-    precision = choose_precision(config.precision, accelerator=config.trainer.accelerator)
-    device = training_device(config)
+    device = first_device(config)
+    precision = choose_precision(config.precision, device=device)
     compiled = config.get("compile", "auto") is True
     layout = config.get("memory_format", "auto")
     if layout == "auto":  # a compiler lays out by itself
@@ -109,7 +108,11 @@ def settle(config: DictConfig, *, recorded: Mapping[str, Any] | None = None) -> 
     Args:
         config: Composed and checked. What it fixes stays.
         recorded: The choices that the run was begun with; None: it begins.
+
+    Raises:
+        ValueError: If a device is not there: nothing is tried on another one.
     """
+    refuse_absent_devices(config)
     plain = by_rule(config)
     open_ones = _open(config)
     if recorded is not None:
@@ -134,9 +137,9 @@ def _not_tried(config: DictConfig) -> str | None:
         return "trainer.deterministic: nothing is chosen by a clock"
     if by_torchrun() or by_srun():
         return "its processes are started by others, and all of them must choose alike"
-    if training_device(config).type not in ("cpu", "cuda"):
+    if first_device(config).type not in ("cpu", "cuda"):
         return "no other was tried on this kind of device"
-    steps = planned_steps(config)
+    steps = planned_batches(config)
     if steps < SHORT:
         return f"others are tried for runs of {SHORT} steps or more, and this one has {steps:.0f}"
     if seconds_allowed(config) < BRIEF:
@@ -145,7 +148,7 @@ def _not_tried(config: DictConfig) -> str | None:
 
 
 def _by_measurement(config: DictConfig, plain: Choices, open_ones: Sequence[str]) -> Choices:
-    trial = Trial(config, device=training_device(config), benchmark=plain.benchmark)
+    trial = Trial(config, device=first_device(config), benchmark=plain.benchmark)
     if not trial.trains:
         return replace(plain, reason="there is nothing to train")
     first = Way(plain.precision, plain.memory_format)
@@ -232,36 +235,7 @@ def _numbers(found: Mapping[str, Any]) -> dict[str, float]:
 
 def seconds_left(config: DictConfig, step: float) -> float:
     """How long a run will take, if a step takes so many seconds."""
-    return min(planned_steps(config) * step, seconds_allowed(config))
-
-
-def planned_steps(config: DictConfig) -> float:
-    """Batches of the whole run; infinity where it has no end of its own."""
-    trainer = config.trainer
-    epochs = trainer.get("max_epochs")
-    steps = math.inf if epochs in (None, -1) else float(epochs) * config.data.steps_per_epoch
-    most = trainer.get("max_steps", -1)
-    steps = min(steps, math.inf if most is None or most < 0 else most)
-    return steps * int(trainer.get("accumulate_grad_batches") or 1)
-
-
-def seconds_allowed(config: DictConfig) -> float:
-    """By `trainer.max_time`; infinity without one."""
-    given = config.trainer.get("max_time")
-    if not isinstance(given, str):
-        return math.inf
-    days, hours, minutes, seconds = (int(part) for part in given.split(":"))
-    return ((days * 24 + hours) * 60 + minutes) * 60.0 + seconds
-
-
-def training_device(config: DictConfig) -> torch.device:
-    """That the first process trains on."""
-    accelerator, devices = config.trainer.accelerator, config.trainer.devices
-    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
-        return torch.device("cuda", int(devices[0]) if isinstance(devices, ListConfig) and devices else 0)
-    if accelerator in ("auto", "gpu", "mps") and torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
+    return min(planned_batches(config) * step, seconds_allowed(config))
 
 
 def apply_choices(model: SRModel, choices: Choices, config: DictConfig) -> None:

@@ -212,9 +212,8 @@ DEVICES: dict[str, Mistake] = {
     ),
     "no Apple": Mistake(
         f"{TRAIN} trainer.accelerator=mps",
-        "`MPSAccelerator` can not run on your system since the accelerator is not available. The "
-        "following accelerator(s) is available and can be passed into `accelerator` argument of "
-        "`Trainer`: ['cpu'].",
+        "trainer.accelerator=mps: torch finds no GPU of Apple's here: trainer=cpu, or trainer=auto for what "
+        "there is",
     ),
     "no TPU": Mistake(
         f"{TRAIN} trainer.accelerator=tpu",

@@ -12,8 +12,9 @@ from omegaconf import DictConfig
 from sr_experiments.build import build_trainer
 from sr_experiments.models.layout import lay_out
 from sr_experiments.tasks import timing
-from sr_experiments.tuning import choices, remembered
-from sr_experiments.tuning.choices import Choices, by_rule, pays, planned_steps, quickest, settle
+from sr_experiments.tuning import remembered
+from sr_experiments.tuning.budget import planned_batches, planned_steps, seconds_allowed
+from sr_experiments.tuning.choices import Choices, by_rule, pays, quickest, settle
 from sr_experiments.tuning.remembered import Remembered
 from sr_experiments.tuning.trial import Trial, Way
 from tests.nets.toys import build_net, net_names
@@ -251,15 +252,41 @@ def test_where_files_are(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "steps"),
+    ("more", "steps", "batches"),
     [
-        ("trainer.accumulate_grad_batches=2", 600_000),
-        ("trainer.max_epochs=-1", float("inf")),
-        ("+trainer.max_steps=70", 70),
+        ("trainer.accumulate_grad_batches=2", 300_000, 600_000),
+        ("trainer.max_epochs=-1", float("inf"), float("inf")),
+        ("+trainer.max_steps=70", 70, 70),
     ],
 )
-def test_how_long_a_run_is(more: str, steps: float, config: Config) -> None:
-    assert planned_steps(config(*LONG, more)) == steps
+def test_how_long_a_run_is(more: str, steps: float, batches: float, config: Config) -> None:
+    made = config(*LONG, more)
+    assert (planned_steps(made), planned_batches(made)) == (steps, batches)
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [
+        ("null", float("inf")),
+        ("'01:02:03:04'", 93_784),
+        ("'00:90:00:00'", 324_000),
+        ("{hours: 1, minutes: 2}", 3720),
+    ],
+)
+def test_how_long_a_run_may_last(given: str, seconds: float, config: Config) -> None:
+    """As Lightning takes it, which takes units as well."""
+    assert seconds_allowed(config(f"trainer.max_time={given}")) == seconds
+
+
+def test_a_device_that_is_not_there_is_refused_before_anything_is_tried(
+    config: Config, clock: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long run for a GPU once made its trials on the CPU, and was refused after them."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="torch finds no GPU here"):
+        settle(config(*LONG, "trainer=gpu"))
+    assert clock["asked"] == []
 
 
 def test_what_a_gpu_gets(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,7 +298,6 @@ def test_what_a_gpu_gets(config: Config, monkeypatch: pytest.MonkeyPatch) -> Non
     assert not by_rule(config("trainer=gpu", "trainer.deterministic=true")).benchmark
     assert not by_rule(config("trainer=gpu", "trainer.benchmark=false")).benchmark
     assert not by_rule(config("trainer=gpu", "precision=16-mixed")).fused
-    assert choices.training_device(config("trainer=gpu", "trainer.devices=[3,1]")) == torch.device("cuda:3")
 
 
 @pytest.mark.parametrize("more", ["precision=auto", "guide_channels=3", "data.scales=[2,3]", "noisy"])
