@@ -18,7 +18,6 @@ from sr_experiments.data.images import Images
 from sr_experiments.data.impossible import refuse_impossible
 from sr_experiments.data.library import Place, library_of
 from sr_experiments.data.loader import StreamLoader, as_it_is
-from sr_experiments.data.memory import cores
 from sr_experiments.data.pair import PLANES
 from sr_experiments.data.plan import Plan
 from sr_experiments.data.ranged import refuse_other_range
@@ -26,6 +25,7 @@ from sr_experiments.data.sampler import EvenSampler, PositionSampler
 from sr_experiments.data.shards import Shards
 from sr_experiments.data.sources import Source
 from sr_experiments.data.stock import TRAIN
+from sr_experiments.data.threads import cores
 from sr_experiments.degradations.base import Degradation
 from sr_experiments.imaging.ledger import Ledger
 

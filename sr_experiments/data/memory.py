@@ -1,4 +1,4 @@
-"""What this machine has for us: memory to keep decoded images in, and processors."""
+"""What this machine has for us: memory and disk to keep decoded images in."""
 
 import logging
 import os
@@ -84,13 +84,6 @@ def free_bytes(*, meminfo: Path = MEMINFO, cgroup: Path = CGROUP) -> int:
     """
     found = [value for value in (_meminfo(meminfo), _cgroup(cgroup)) if value is not None]
     return max(0, min(found)) if found else _free_pages()
-
-
-def cores() -> int:
-    """Processors that this process may use, at least one."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def readable(size: float) -> str:

@@ -4,15 +4,21 @@ Decoders leave the interpreter free, and a disk, above all one behind a network,
 """
 
 import itertools
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from sr_experiments.data.memory import cores
-
 _T = TypeVar("_T")
 _R = TypeVar("_R")
+
+
+def cores() -> int:
+    """Processors that this process may use, at least one."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def threads() -> int:

@@ -19,6 +19,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from sr_experiments.data.threads import cores
 from sr_experiments.paths import TRAINS
 from sr_experiments.ranks import is_first
 from sr_experiments.secret import redacted
@@ -86,9 +87,7 @@ def run_apart(config: DictConfig, folder: Path) -> None:
     at_once = int(os.environ[slots.AT_ONCE])
     with slots.slot(folder.parent / slots.FOLDER, at_once=at_once) as number:
         gpus = slots.visible_gpus() if slots.uses_gpus(config) else []
-        share = slots.share(
-            number, at_once=at_once, gpus=gpus, per_run=slots.per_run(config), cores=slots.cores()
-        )
+        share = slots.share(number, at_once=at_once, gpus=gpus, per_run=slots.per_run(config), cores=cores())
         share = {key: value for key, value in share.items() if gpus or key not in os.environ}
         _wait(command, folder, share, f"  GPU {share['CUDA_VISIBLE_DEVICES']}" if gpus else "")
 

@@ -226,7 +226,7 @@ def estimate(config: DictConfig, *, step: float, validation: float) -> float | N
     steps, allowed = planned_steps(config), seconds_allowed(config)
     if math.isinf(steps):
         return None if math.isinf(allowed) else allowed
-    epochs = steps // config.data.steps_per_epoch
+    epochs = int(steps) // int(config.data.steps_per_epoch)
     validations = epochs // int(config.trainer.get("check_val_every_n_epoch") or 1)
     return min(steps * step + validations * validation, allowed)
 

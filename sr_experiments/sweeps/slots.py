@@ -10,6 +10,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from sr_experiments.data.threads import cores
 from sr_experiments.sweeps.state import held
 
 FOLDER, STOP = ".slots", ".slots/stop"  # in the sweep's
@@ -46,11 +47,6 @@ def per_run(config: DictConfig) -> int:
     if OmegaConf.is_list(devices):
         return len(devices)
     return devices if isinstance(devices, int) and devices > 0 else 1
-
-
-def cores() -> int:
-    """Of this machine that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def visible_gpus(environment: Mapping[str, str] = os.environ) -> list[str]:

@@ -13,8 +13,9 @@ import torch
 
 from sr_experiments.data.headers import inspect
 from sr_experiments.data.images import EVALUATION_SEED, Images, SpoilWhole
-from sr_experiments.data.memory import UNKNOWN, choose_cache, cores, free_bytes, readable
+from sr_experiments.data.memory import UNKNOWN, choose_cache, free_bytes, readable
 from sr_experiments.data.sources import Folder, Item
+from sr_experiments.data.threads import cores
 from sr_experiments.degradations.base import Degradation
 from sr_experiments.degradations.bicubic import Bicubic
 from sr_experiments.imaging.io import read_image

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+from sr_experiments.data.threads import cores
 from sr_experiments.sweeps import slots
 
 
@@ -41,7 +42,7 @@ def test_gpus_are_those_that_may_be_used() -> None:
         ({"_target_": "a.JoblibLauncher", "n_jobs": 3}, {}, "0,1", 3),
         ({"_target_": "a.JoblibLauncher", "n_jobs": -1}, {}, "0,1,2,3", 4),
         ({"_target_": "a.JoblibLauncher", "n_jobs": -1}, {"devices": 2}, "0,1,2,3", 2),
-        ({"_target_": "a.JoblibLauncher", "n_jobs": -1}, {"accelerator": "cpu"}, "0,1,2,3", slots.cores()),
+        ({"_target_": "a.JoblibLauncher", "n_jobs": -1}, {"accelerator": "cpu"}, "0,1,2,3", cores()),
         ({"_target_": "a.LocalLauncher"}, {}, "0,1", 2),
         ({"_target_": "a.SlurmLauncher"}, {}, "0,1", None),
     ],
