@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from sr_experiments.data.augment import Augmentation
 from sr_experiments.data.choose import choose_sources
 from sr_experiments.data.dataset import Batch, EvalSet, Training, TrainSet
-from sr_experiments.data.finish import Finish, to_float
+from sr_experiments.data.finish import MARGIN, Finish, to_float
 from sr_experiments.data.images import Images
 from sr_experiments.data.impossible import refuse_impossible
 from sr_experiments.data.library import Place, library_of
@@ -190,7 +190,7 @@ class SRData(LightningDataModule):
         place = Place(self.cache, self.cache_dir, self.cache_limit, ranks, device)
         if stage in ("fit", "look"):
             self.images.open_training(self.train, place)
-            self._finish = Finish(self._plan(), degradation=self.degradation, enlarged=bool(self.scales))
+            self._finish = Finish(self._plan(), degradation=self.degradation)
         if stage == "fit":
             self.images.keep(place)
 
@@ -199,10 +199,12 @@ class SRData(LightningDataModule):
         return Plan(
             self.images.training_sizes(),
             seed=self.seed,
-            scale=1 if self.scales else self.scale,
+            scale=self.scale,
             patch_size=self.patch_size,
             augment=self.augment,
-            margin=self.images.margin,
+            # Of crops, too, a fixed degradation makes what it makes of whole images.
+            margin=MARGIN if self.images.late and self.degradation.fixed else 0,
+            enlarged=bool(self.scales),
             order=self.images.training_order(seed=self.seed, global_batch=self.batch_size * devices),
         )
 
@@ -309,5 +311,5 @@ class SRData(LightningDataModule):
         read = {key: batch[key] for key in PLANES if key in batch}
         if not read:
             plan = self._finish.plan
-            read = self.images[TRAIN].read(plan.windows(positions, ledger=ledger))
+            read = self.images[TRAIN].read(plan.windows(positions, ledger=ledger), scale=plan.scale)
         return self._finish(read, positions, ledger=ledger)

@@ -50,7 +50,7 @@ class TrainSet(Dataset[Batch]):
         if isinstance(self.images, Shards):
             self.images.expect(self.plan.order.images_at(batch["position"] + self.plan.order.ahead))
         if self.images is not None:
-            batch |= self.images.read(self.plan.windows(batch["position"]))
+            batch |= self.images.read(self.plan.windows(batch["position"]), scale=self.plan.scale)
         return batch
 
 

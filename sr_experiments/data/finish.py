@@ -30,15 +30,13 @@ class Finish:
     Args:
         plan: By which it was read.
         degradation: Makes `lq` of crops that were read without.
-        enlarged: `lq` was read, has the size of `gt` and is called `enlarged`.
     """
 
-    def __init__(self, plan: Plan, *, degradation: Degradation, enlarged: bool = False) -> None:
+    def __init__(self, plan: Plan, *, degradation: Degradation) -> None:
         """Nothing is drawn yet."""
         self.plan = plan
         self.augment = plan.augment
         self.degradation = degradation
-        self.lq_key = "enlarged" if enlarged else "lq"
 
     def __call__(
         self, read: Mapping[str, Tensor], positions: Tensor, *, ledger: Ledger | None = None
@@ -52,8 +50,8 @@ class Finish:
             ledger: Takes down what was decided for each sample, or prescribes it.
 
         Returns:
-            `gt` (B, C, patch, patch) and `lq` or `enlarged`, float32, nominally in [0, 1]; `guide` and
-            `known` as they were read, and lying on `gt` as they lay there.
+            `gt` (B, C, patch, patch) and `lq`, called `enlarged` where it was; `guide` and `known` of the
+            size of `gt`, lying on it as they lay there. All float32, nominally in [0, 1].
         """
         with torch.no_grad():
             draw = self.plan.draw(positions, ledger=ledger)
@@ -66,8 +64,8 @@ class Finish:
                     images["gt"], seed=self.plan.seed, positions=positions, ledger=ledger
                 )
             self._cut(images, draw)
-            if self.lq_key != "lq":
-                images[self.lq_key] = images.pop("lq")
+            if self.plan.enlarged:
+                images["enlarged"] = images.pop("lq")
         return images
 
     def _sized(self, read: Mapping[str, Tensor], draw: Draw) -> dict[str, Tensor]:

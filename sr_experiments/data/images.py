@@ -98,13 +98,12 @@ class Images:
         """
         return self.decode(self.items[index]) if self._cache is None else self._cache[index]
 
-    def read(self, windows: Windows) -> dict[str, Tensor]:
+    def read(self, windows: Windows, *, scale: int) -> dict[str, Tensor]:
         """Crops of a batch; see `Store.read`.
 
         Raises:
             ValueError: If a file cannot be read or does not fit; it is named.
         """
-        scale = 1 if self._enlarge else self.scale  # then lq is as large as gt
         if self._cache is not None:
             return self._cache.read(windows, scale=scale)
         numbers, places = torch.unique(windows.images, return_inverse=True)
@@ -275,7 +274,7 @@ class Together:
     def _first(self, number: int) -> int:
         return self._ends[number] - len(self.parts[number])
 
-    def read(self, windows: Windows) -> dict[str, Tensor]:
+    def read(self, windows: Windows, *, scale: int) -> dict[str, Tensor]:
         """Crops of a batch; see `Images`."""
         numbers = torch.bucketize(windows.images, torch.tensor(self._ends), right=True)
         found = []
@@ -283,7 +282,7 @@ class Together:
             rows = torch.nonzero(numbers == number).flatten()
             mine = windows.of(rows)
             mine = replace(mine, images=mine.images - self._first(number))
-            found.append((rows, self.parts[number].read(mine)))
+            found.append((rows, self.parts[number].read(mine, scale=scale)))
         return {key: in_order([(rows, crops[key]) for rows, crops in found]) for key in found[0][1]}
 
     def fill(self) -> None:

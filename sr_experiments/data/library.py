@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from sr_experiments.data.dataset import Training
-from sr_experiments.data.finish import MARGIN
 from sr_experiments.data.images import Images, SpoilWhole, Together
 from sr_experiments.data.memory import choose_cache, refuse_too_large
 from sr_experiments.data.order import Order
@@ -51,18 +50,10 @@ class Library:
         scales: That training images come at, if they come at several.
         holes: A level of 0 in an image is none: see `holes.py`.
         late: The `lq` of training images is made of crops.
-        margin: Pixels of `lq` that are read around every crop for that.
     """
 
     def __init__(
-        self,
-        stock: Stock,
-        *,
-        degradation: Degradation,
-        scales: Sequence[int],
-        holes: bool,
-        late: bool,
-        margin: int,
+        self, stock: Stock, *, degradation: Degradation, scales: Sequence[int], holes: bool, late: bool
     ) -> None:
         """Nothing is opened yet."""
         self.stock = stock
@@ -71,7 +62,6 @@ class Library:
         self.scales = list(scales)
         self.holes = holes
         self.late = late
-        self.margin = margin
         self._opened: dict[str, Training] = {}
 
     def __getitem__(self, role: str) -> Training:
@@ -102,9 +92,7 @@ class Library:
             OSError: If they are in shards, and the limit can not hold what is needed of them at a time.
         """
         if isinstance(source, Sharded) and TRAIN not in self._opened:
-            self._opened[TRAIN] = Shards(
-                source, root=place.folder, limit=place.limit, scale=self.stock.scale, with_lq=not self.late
-            )
+            self._opened[TRAIN] = Shards(source, root=place.folder, limit=place.limit, with_lq=not self.late)
 
     def _open(self, role: str) -> Images | Together:
         items, sizes = self.stock.items[role], self.stock.sizes[role]
@@ -145,8 +133,7 @@ class Library:
         cut = Cut(tile=tile, size=size, scale=self.stock.scale)
         if tile < cut.scale or size <= 0:
             raise ValueError(f"task.tile={tile} and task.shard_size={size:g}: at least {cut.scale} and 1")
-        lq = None if self.late else self.stock.lq
-        return write_shards(url, images, sizes, cut=cut, channels=self.channels, lq=lq)
+        return write_shards(url, images, sizes, cut=cut, channels=self.channels, lq=self.stock.lq)
 
     def keep(self, place: Place) -> None:
         """Decode the images of training and validation once, into memory or, those of training, a file.
@@ -201,12 +188,4 @@ def library_of(data: "SRData") -> Library:
         guide_channels=data.guide_channels,
         memory=data.cache_dir,
     )
-    margin = MARGIN if resized else 0
-    return Library(
-        stock,
-        degradation=data.degradation,
-        scales=data.scales,
-        holes=data.holes,
-        late=late,
-        margin=margin,
-    )
+    return Library(stock, degradation=data.degradation, scales=data.scales, holes=data.holes, late=late)

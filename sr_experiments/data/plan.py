@@ -20,10 +20,15 @@ class Plan:
         sizes: (height, width) of the good images in pixels, multiples of the scale.
         seed: Any integer; another one gives another stream.
         scale: Of super-resolution.
-        patch_size: Side of the `gt` crop in pixels, a multiple of the scale.
+        patch_size: Side of the `gt` crop in pixels, a multiple of the scale unless `lq` is enlarged.
         augment: Says how large crops are before they are brought to that size, and which need a partner.
         order: Of the images.
         margin: Pixels of `lq` that are read around every crop.
+        enlarged: `lq` was brought back to the size of `gt`.
+
+    Attributes:
+        scale: How many times larger `gt` is than `lq` as it is read.
+        side: Of the crop of `lq` in pixels.
     """
 
     def __init__(
@@ -36,13 +41,15 @@ class Plan:
         augment: Augmentation,
         order: Order,
         margin: int = 0,
+        enlarged: bool = False,
     ) -> None:
         """Nothing is drawn yet."""
-        assert patch_size % scale == 0
-        self.sizes = torch.tensor(sizes, dtype=torch.int64).reshape(-1, 2) // scale
+        self.enlarged = enlarged
+        self.scale = 1 if enlarged else scale
+        assert patch_size % self.scale == 0
+        self.sizes = torch.tensor(sizes, dtype=torch.int64).reshape(-1, 2) // self.scale
         self.seed = seed
-        self.scale = scale
-        self.side = patch_size // scale
+        self.side = patch_size // self.scale
         self.augment = augment
         self.margin = margin
         self.order = order

@@ -146,15 +146,12 @@ class Shards:
         source: The set.
         root: Folder of all decoded images.
         limit: Bytes that all of them may take.
-        scale: Of super-resolution.
         with_lq: Whether `lq` is read.
     """
 
     decoded = True
 
-    def __init__(
-        self, source: Sharded, *, root: Path, limit: float | None, scale: int, with_lq: bool
-    ) -> None:
+    def __init__(self, source: Sharded, *, root: Path, limit: float | None, with_lq: bool) -> None:
         """Nothing is fetched yet.
 
         Raises:
@@ -164,7 +161,7 @@ class Shards:
         self._shards = source.content["shards"]
         self._cache = ShardCache(source.url, root=root, limit=limit)
         self.items = source.items()
-        self.scale, self.with_lq = scale, with_lq
+        self.with_lq = with_lq
         self._ends = torch.tensor([len(shard["names"]) for shard in self._shards]).cumsum(0)
         self._held = 2 * source.window * source.stripes + 1
         self._open: OrderedDict[int, Pack] = OrderedDict()
@@ -190,7 +187,7 @@ class Shards:
         (number,), (place,) = (found.tolist() for found in self._places(torch.tensor([index])))
         return self._shard(number)[place]
 
-    def read(self, windows: Windows) -> dict[str, Tensor]:
+    def read(self, windows: Windows, *, scale: int) -> dict[str, Tensor]:
         """Crops of a batch; see `Store.read`.
 
         Raises:
@@ -200,7 +197,8 @@ class Shards:
         found = []
         for number in sorted(set(numbers.tolist())):
             rows = torch.nonzero(numbers == number).flatten()
-            found.append((rows, self._read(number, replace(windows.of(rows), images=places[rows]))))
+            mine = replace(windows.of(rows), images=places[rows])
+            found.append((rows, self._read(number, mine, scale=scale)))
         keys = ("gt", "lq") if self.with_lq else ("gt",)
         return {key: in_order([(rows, crops[key]) for rows, crops in found]) for key in keys}
 
@@ -229,13 +227,13 @@ class Shards:
         lengths = torch.diff(self._ends, prepend=torch.zeros(1, dtype=torch.int64))
         return numbers, images - (self._ends - lengths)[numbers]
 
-    def _read(self, number: int, windows: Windows) -> dict[str, Tensor]:
+    def _read(self, number: int, windows: Windows, *, scale: int) -> dict[str, Tensor]:
         try:
-            return self._shard(number).read(windows, scale=self.scale)
+            return self._shard(number).read(windows, scale=scale)
         except ValueError:  # damaged on this disk: fetched again, once
             self._open.pop(number)
             self._cache.drop(self._shards[number])
-            return self._shard(number).read(windows, scale=self.scale)
+            return self._shard(number).read(windows, scale=scale)
 
     def _shard(self, number: int) -> Pack:
         if number not in self._open:

@@ -94,7 +94,7 @@ class Store(Sequence[Pair]):
 
         Args:
             windows: Where, in pixels of `lq`.
-            scale: Of super-resolution.
+            scale: How many times larger `gt` is than `lq`.
 
         Returns:
             `gt` (B, S * scale, S * scale, C) and, where there are any, `lq` (B, S, S, C), and `guide` and
