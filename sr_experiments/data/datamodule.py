@@ -308,8 +308,9 @@ class SRData(LightningDataModule):
             ledger: Takes down what was decided for each sample, or prescribes it.
         """
         assert self._finish is not None, "setup has opened the images"
-        read = {key: batch[key] for key in PLANES if key in batch}
+        read, windows = {key: batch[key] for key in PLANES if key in batch}, None
         if not read:
             plan = self._finish.plan
-            read = self.images[TRAIN].read(plan.windows(positions, ledger=ledger), scale=plan.scale)
-        return self._finish(read, positions, ledger=ledger)
+            windows = plan.windows(positions, ledger=ledger)
+            read = self.images[TRAIN].read(windows, scale=plan.scale)
+        return self._finish(read, positions, windows=windows, ledger=ledger)

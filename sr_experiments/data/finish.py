@@ -39,7 +39,12 @@ class Finish:
         self.degradation = degradation
 
     def __call__(
-        self, read: Mapping[str, Tensor], positions: Tensor, *, ledger: Ledger | None = None
+        self,
+        read: Mapping[str, Tensor],
+        positions: Tensor,
+        *,
+        windows: Windows | None = None,
+        ledger: Ledger | None = None,
     ) -> dict[str, Tensor]:
         """A batch.
 
@@ -47,6 +52,7 @@ class Finish:
             read: `gt`, and of `lq`, `guide` and `known` what there is, as a store gives them for the plan's
                 windows, on the device.
             positions: (B,) int64 on the CPU.
+            windows: The plan's, of these positions and with this ledger, where they are known already.
             ledger: Takes down what was decided for each sample, or prescribes it.
 
         Returns:
@@ -55,9 +61,10 @@ class Finish:
         """
         with torch.no_grad():
             draw = self.plan.draw(positions, ledger=ledger)
-            if ledger is not None:
-                self.plan.windows(positions, ledger=ledger)  # for the ledger
-            images = self._mixed(self._oriented(self._sized(read, draw), draw), draw)
+            if windows is None and (ledger is not None or self.augment.crop_scale is not None):
+                # Taken down in the ledger, and what crops of different sizes are resized by.
+                windows = self.plan.windows(positions, ledger=ledger)
+            images = self._mixed(self._oriented(self._sized(read, windows, draw), draw), draw)
             if "lq" not in images:
                 self.degradation.to(images["gt"].device)
                 images["lq"] = self.degradation(
@@ -68,11 +75,11 @@ class Finish:
                 images["enlarged"] = images.pop("lq")
         return images
 
-    def _sized(self, read: Mapping[str, Tensor], draw: Draw) -> dict[str, Tensor]:
+    def _sized(self, read: Mapping[str, Tensor], windows: Windows | None, draw: Draw) -> dict[str, Tensor]:
         """(N, C, H, W) of one size: integers as they were read, or floats where sizes differed."""
         if self.augment.crop_scale is None:
             return {key: image.permute(0, 3, 1, 2) for key, image in read.items()}
-        windows = self.plan.windows(draw.positions, ledger=draw.ledger)
+        assert windows is not None, "by them crops are brought to one size"
         sized = {}
         for key, image in read.items():
             scale = 1 if key == "lq" else self.plan.scale
