@@ -16,7 +16,7 @@ Rounds of both take turns, and the best of each is compared.
 import argparse
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, cast
+from typing import cast
 
 import torch
 from hydra import compose, initialize_config_dir
@@ -74,12 +74,9 @@ def opened(options: argparse.Namespace) -> SRData:
 def on_device(data: SRData, device: torch.device) -> Iterator[dict[str, Tensor]]:
     """Batches as a run has them."""
     for batch in data.train_dataloader():
-        kept = data.on_before_batch_transfer(batch, 0)
-        moved: dict[str, Any] = {
-            key: value.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else value
-            for key, value in kept.items()
-        }
-        yield data.on_after_batch_transfer(moved, 0)
+        if device.type == "cuda":
+            batch = {key: value.pin_memory() for key, value in batch.items()}
+        yield data.on_after_batch_transfer(data.transfer_batch_to_device(batch, device, 0), 0)
 
 
 def seconds(work: Callable[[], object], *, steps: int, device: torch.device) -> float:

@@ -116,9 +116,7 @@ def batches_of(config: DictConfig, device: torch.device) -> Iterator[dict[str, T
     data = build_data(config)
     data.setup("fit")
     for batch in data.train_dataloader():
-        kept = data.on_before_batch_transfer(batch, 0)
-        moved = {key: value.to(device, non_blocking=True) for key, value in kept.items()}
-        yield data.on_after_batch_transfer(moved, 0)
+        yield data.on_after_batch_transfer(data.transfer_batch_to_device(batch, device, 0), 0)
 
 
 def bare(config: DictConfig, ready: Sequence[dict[str, Tensor]], how: How) -> Iterator[None]:

@@ -86,7 +86,6 @@ class SRData(LightningDataModule):
     """
 
     name: str  # Lightning's own may be None
-    _positions: Tensor | None = None  # of the batch that is on its way to the device
     _finish: Finish | None = None
 
     def __init__(
@@ -284,18 +283,18 @@ class SRData(LightningDataModule):
 
     # ---- on the device
 
-    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Keep what decides: where the samples stand, what an image is. Nobody is to wait for the device."""
-        self._positions = batch.get("position")
-        return batch | {"grey": bool(batch["grey"])} if "grey" in batch else batch
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """All but the positions: by these is decided on the CPU, and nobody is to wait for the device."""
+        moving = {key: value for key, value in batch.items() if key != "position"}
+        return {**batch, **super().transfer_batch_to_device(moving, device, dataloader_idx)}
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Whole images become floats; of crops a training batch is made, by what their positions say."""
         if "position" not in batch:
             return batch | {key: to_float(batch[key]) for key in PLANES if key in batch}
-        positions = batch["position"] if self._positions is None else self._positions
-        self._positions = None  # of no other batch
-        return {"position": batch["position"], **self.finish(batch, positions.cpu())}
+        ready = self.finish(batch, batch["position"])
+        positions = super().transfer_batch_to_device(batch["position"], ready["gt"].device, dataloader_idx)
+        return {"position": positions, **ready}
 
     def finish(
         self, batch: Mapping[str, Tensor], positions: Tensor, *, ledger: Ledger | None = None

@@ -74,7 +74,7 @@ class EvalSet(Dataset[Batch]):
 
         Returns:
             `gt` (1, H, W, C) and `lq` (1, H / scale, W / scale, C), integers or floats in [0, 1]; `index`
-            (1,) int64; `name`, a list of one; `grey` (1,) bool: whether the file has one channel, whatever C
+            (1,) int64; `name`, a list of one; `grey`, a bool: whether the file has one channel, whatever C
             is. Where there are any, `guide` and `known` of the size of `gt`.
         """
         pair = self.images[index]
@@ -83,5 +83,5 @@ class EvalSet(Dataset[Batch]):
             **{key: torch.from_numpy(plane)[None] for key, plane in pair.planes().items()},
             "index": torch.tensor([index]),
             "name": [self.images.items[index].name],
-            "grey": torch.tensor([pair.grey]),
+            "grey": pair.grey,
         }

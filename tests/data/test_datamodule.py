@@ -23,6 +23,7 @@ from sr_experiments.imaging.io import read_image, to_tensor
 from sr_experiments.imaging.random import name_position
 from tests.conftest import benchmark_dir
 from tests.data.pictures import STILL, TRAIN, blind, cut_short, folder, module, write
+from tests.models.test_hot_loop import META, Copies, Made
 
 # Lightning 2.6 with torch 2.15.
 pytestmark = pytest.mark.filterwarnings("ignore:.isinstance.treespec, LeafSpec:FutureWarning")
@@ -286,7 +287,7 @@ def test_grey_and_colour_in_runs_of_one_and_three_channels(channels: int, name: 
     data.setup("fit")
     batch = data.on_after_batch_transfer(next(iter(data.train_dataloader())), 0)
     assert batch["gt"].shape == (4, channels, 32, 32)
-    assert next(iter(data.val_dataloader()))["grey"].tolist() == [name == "camera"]
+    assert next(iter(data.val_dataloader()))["grey"] is (name == "camera")
 
 
 # ---- memory and workers
@@ -335,6 +336,19 @@ def test_a_degradation_follows_its_batch_to_the_device(monkeypatch: pytest.Monke
     image = torch.zeros(2, 32, 32, 3, dtype=torch.uint8)
     data.on_after_batch_transfer({"gt": image, "position": torch.arange(2)}, 0)
     assert moved == [image.device]
+
+
+def test_a_batch_goes_to_the_device_without_waiting() -> None:
+    """Positions that went along would have to be asked back: the device has shapes and no values."""
+    data = module()
+    data.setup("fit")
+    batch = next(iter(data.train_dataloader()))
+    with Copies() as copies, Made(copies.found):
+        ready = data.on_after_batch_transfer(data.transfer_batch_to_device(batch, META, 0), 0)
+    assert copies.found == []
+    assert {key: value.device for key, value in ready.items()} == dict.fromkeys(
+        ("position", "gt", "lq"), META
+    )
 
 
 # ---- what is refused

@@ -41,10 +41,7 @@ def guided(root: Path, **options: object) -> SRData:
 
 def batches(data: SRData) -> list[dict[str, Tensor]]:
     data.setup("fit")
-    return [
-        data.on_after_batch_transfer(data.on_before_batch_transfer(batch, 0), 0)
-        for batch in data.train_dataloader()
-    ]
+    return [data.on_after_batch_transfer(batch, 0) for batch in data.train_dataloader()]
 
 
 @pytest.mark.parametrize(

@@ -67,10 +67,7 @@ def opened(root: Path, **options: object) -> SRData:
 
 
 def ready(data: SRData) -> list[dict[str, Tensor]]:
-    return [
-        data.on_after_batch_transfer(data.on_before_batch_transfer(batch, 0), 0)
-        for batch in data.train_dataloader()
-    ]
+    return [data.on_after_batch_transfer(batch, 0) for batch in data.train_dataloader()]
 
 
 def test_an_image_its_mask_and_its_small_one(root: Path) -> None:

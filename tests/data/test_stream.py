@@ -293,7 +293,7 @@ def test_evaluation_batches(tmp_path: Path) -> None:
     whole = EvalSet(images)
     assert len(whole) == 2
     assert [whole[i]["name"] for i in (0, 1)] == [["grey"], ["colour"]]
-    assert [whole[i]["grey"].tolist() for i in (0, 1)] == [[True], [False]]
+    assert [whole[i]["grey"] for i in (0, 1)] == [True, False]
     assert [whole[i]["index"].tolist() for i in (0, 1)] == [[0], [1]]
     assert whole[1]["gt"].shape == (1, 28, 40, 3)
     assert whole[1]["lq"].shape == (1, 7, 10, 3)
