@@ -7,6 +7,7 @@ unknown.
 
 import logging
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -134,6 +135,7 @@ def plan(
             elif looks.needed(parts):
                 mistake = UNSEEN
             if mistake is None and clock is not None and kind not in measured:
+                print(f"measuring {' '.join(kind)}", file=sys.stderr, flush=True)
                 try:
                     measured[kind] = clock(checked(composer.config(overrides, number=number)))
                 except (ValueError, OSError) as error:

@@ -21,12 +21,9 @@ def planned_batches(config: DictConfig) -> float:
 
 
 def seconds_allowed(config: DictConfig) -> float:
-    """By `trainer.max_time`: DD:HH:MM:SS, or numbers by their unit (``{hours: 8}``); infinity without one."""
+    """By `trainer.max_time`, which is DD:HH:MM:SS; infinity without one."""
     given = config.trainer.get("max_time")
     if given is None:
         return math.inf
-    if isinstance(given, DictConfig):
-        units = {str(unit): int(number) for unit, number in given.items()}
-        return timedelta(**units).total_seconds()
     days, hours, minutes, seconds = (int(part) for part in str(given).split(":"))
     return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds).total_seconds()

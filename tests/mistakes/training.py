@@ -78,6 +78,10 @@ VALUES: dict[str, Mistake] = {
         f"{TRAIN} trainer.max_time=soon",
         "trainer.max_time=soon: must be DD:HH:MM:SS, such as 00:08:00:00 for eight hours",
     ),
+    "a time by its unit": Mistake(
+        f"{TRAIN} trainer.max_time={{hours:8}}",
+        "trainer.max_time={'hours': 8}: must be DD:HH:MM:SS, such as 00:08:00:00 for eight hours",
+    ),
     "no batches for a step": Mistake(
         f"{TRAIN} trainer.accumulate_grad_batches=0",
         "trainer.accumulate_grad_batches=0: must be 1 or more",

@@ -61,8 +61,9 @@ def test_measured_here_and_now(
     asked.clear()
     line = f"-m --dry-run=measure run=s {SHORT} seed=1,2"
     assert typed_line(monkeypatch, line) == 0
-    printed = capsys.readouterr().out
+    printed, told_meanwhile = capsys.readouterr()
     assert len(asked) == 1
+    assert told_meanwhile == f"measuring {SHORT}\n"
     assert printed.count("measured") == 2 + 1
     assert "unknown" not in printed
     assert not (desk / "s").exists()

@@ -270,11 +270,9 @@ def test_how_long_a_run_is(more: str, steps: float, batches: float, config: Conf
         ("null", float("inf")),
         ("'01:02:03:04'", 93_784),
         ("'00:90:00:00'", 324_000),
-        ("{hours: 1, minutes: 2}", 3720),
     ],
 )
 def test_how_long_a_run_may_last(given: str, seconds: float, config: Config) -> None:
-    """As Lightning takes it, which takes units as well."""
     assert seconds_allowed(config(f"trainer.max_time={given}")) == seconds
 
 
