@@ -1,4 +1,9 @@
-"""The composition root: the only place where config becomes objects."""
+"""The composition root: here a checked config becomes the data, model, loggers and Trainer of a run.
+
+`rebuild.py` makes nets, alone or of what is on disk, and those of a run too. Besides, `cli.py` makes the task
+that is typed, `tasks/evaluate.py` a Trainer that only tests with the pictures it draws, and
+`profiling/memory.py` a net in a process where nothing else is to be loaded.
+"""
 
 import logging
 import warnings

@@ -115,8 +115,8 @@ class SRModel(LightningModule):
         return count_parameters(self.net) > 0
 
     @property
-    def restorer(self) -> SRNet:
-        """The net that is judged: the average where there is one."""
+    def judged(self) -> SRNet:
+        """The net whose images are measured and kept: the average where there is one."""
         return self.net if self.ema is None else self.ema
 
     def train(self, mode: bool = True) -> Self:
@@ -133,7 +133,7 @@ class SRModel(LightningModule):
 
     def forward(self, lq: Tensor, guide: Tensor | None = None) -> Tensor:
         """The super-resolved image of the judged net."""
-        return self.inference(self.restorer, lq, guide)
+        return self.inference(self.judged, lq, guide)
 
     # ---- evaluation
 
@@ -176,15 +176,15 @@ class SRModel(LightningModule):
 
     def on_validation_start(self) -> None:
         """In the layout that every later evaluation of these weights has, and so to the same bits."""
-        lay_out(self.restorer, "contiguous")
+        lay_out(self.judged, "contiguous")
 
     def on_validation_end(self) -> None:
         """Side by side with what it follows, or is moved by."""
-        lay_out(self.restorer, self.choices.get("memory_format", "contiguous"))
+        lay_out(self.judged, self.choices.get("memory_format", "contiguous"))
 
     def on_test_start(self) -> None:
         """As in validation."""
-        lay_out(self.restorer, "contiguous")
+        lay_out(self.judged, "contiguous")
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last validation."""

@@ -63,7 +63,7 @@ def _measure(given: Mapping[str, Any]) -> int:
     from sr_experiments.nets.base import SRNet
 
     torch.set_num_threads(int(given["threads"]))
-    net = instantiate(dict(given["net"])).eval()
+    net = instantiate(dict(given["net"])).eval()  # not by `rebuild`: Lightning would be loaded each time
     assert isinstance(net, SRNet)
     batch, channels, height, width = given["shape"]
     side = -(-max(net.minimum, 8) // net.multiple_of) * net.multiple_of

@@ -63,7 +63,7 @@ def distances(model: GANModel, *, points: int = 4000) -> list[float]:
     found = []
     for condition in CONDITIONS:
         conditions = condition.expand(points, 2)
-        made = model.restorer(_image(conditions)).flatten(1)
+        made = model.judged(_image(conditions)).flatten(1)
         found.append(distance(made, true_points(conditions, random=random)))
     return found
 
