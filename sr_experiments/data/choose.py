@@ -3,7 +3,7 @@
 from sr_experiments.data.shards import Sharded
 from sr_experiments.data.sources import Folder, Paired, Source, divided
 
-Pair = tuple[str | None, str | None]  # folders of gt and lq
+Folders = tuple[str | None, str | None]  # of gt and lq
 
 
 def choose_sources(
@@ -11,8 +11,8 @@ def choose_sources(
     given: tuple[Source | None, Source | None],
     root: str | None,
     val_root: str | None,
-    pairs: Pair,
-    val_pairs: Pair,
+    pairs: Folders,
+    val_pairs: Folders,
     held_out: int,
     scale: int,
 ) -> tuple[Source, Source]:
@@ -53,7 +53,7 @@ def choose_sources(
     return divided(train, held_out=held_out)
 
 
-def _paired(folders: Pair, *, scale: int, prefix: str = "") -> Paired | None:
+def _paired(folders: Folders, *, scale: int, prefix: str = "") -> Paired | None:
     gt, lq = folders
     if (gt is None) != (lq is None):
         raise ValueError(f"data.{prefix}gt={gt} and data.{prefix}lq={lq}: pairs need both folders")

@@ -12,11 +12,11 @@ from torch.utils.data import DataLoader
 
 from sr_experiments.data.augment import Augmentation
 from sr_experiments.data.choose import choose_sources
-from sr_experiments.data.dataset import Batch, EvalSet, Training, TrainSet
-from sr_experiments.data.finish import MARGIN, Finish, to_float
+from sr_experiments.data.dataset import Batch, EvalSet, Opened, TrainSet
+from sr_experiments.data.finish import MARGIN, Finisher, to_float
 from sr_experiments.data.images import Images
 from sr_experiments.data.impossible import refuse_impossible
-from sr_experiments.data.library import Place, library_of
+from sr_experiments.data.library import Keeping, library_of
 from sr_experiments.data.loader import StreamLoader, as_it_is
 from sr_experiments.data.pair import PLANES
 from sr_experiments.data.plan import Plan
@@ -86,7 +86,7 @@ class SRData(LightningDataModule):
     """
 
     name: str  # Lightning's own may be None
-    _finish: Finish | None = None
+    _finisher: Finisher | None = None
 
     def __init__(
         self,
@@ -139,7 +139,7 @@ class SRData(LightningDataModule):
         self.pin_memory, self.cache_limit, self.test = pin_memory, cache_limit, dict(test or {})
         self.augment, self.scales, self.range = augment or Augmentation(), list(scales or []), range
         refuse_impossible(self)
-        self.images = library_of(self)
+        self.library = library_of(self)
 
     # ---- before training
 
@@ -151,7 +151,7 @@ class SRData(LightningDataModule):
     def image_names(self, dataset: str) -> list[str]:
         """The images of a test set or of `train`, by their numbers in batches; known after `setup`."""
         role = dataset if dataset == TRAIN else f"test {dataset}" if dataset in self.test else "val"
-        return [item.name for item in self.images[role].items]
+        return [item.name for item in self.library[role].items]
 
     def _sources(self, stage: str) -> dict[str, Source]:
         """What a stage reads. Training ends with the test: what is missing for that is told before, too."""
@@ -174,7 +174,7 @@ class SRData(LightningDataModule):
         """
         sources = self._sources(stage)
         refuse_other_range(sources.values(), self.range)
-        self.images.stock.check(sources)
+        self.library.stock.check(sources)
 
     def setup(self, stage: str) -> None:
         """Check the files; decode training and validation images where they are kept in memory.
@@ -186,25 +186,25 @@ class SRData(LightningDataModule):
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         self.check(stage)
         ranks, device = self._local_ranks(), self._device()
-        place = Place(self.cache, self.cache_dir, self.cache_limit, ranks, device)
+        keeping = Keeping(self.cache, self.cache_dir, self.cache_limit, ranks, device)
         if stage in ("fit", "look"):
-            self.images.open_training(self.train, place)
-            self._finish = Finish(self._plan(), degradation=self.degradation)
+            self.library.open_training(self.train, keeping)
+            self._finisher = Finisher(self._plan(), degradation=self.degradation)
         if stage == "fit":
-            self.images.keep(place)
+            self.library.keep(keeping)
 
     def _plan(self) -> Plan:
         devices = self.trainer.world_size if self.trainer else 1
         return Plan(
-            self.images.training_sizes(),
+            self.library.training_sizes(),
             seed=self.seed,
             scale=self.scale,
             patch_size=self.patch_size,
             augment=self.augment,
             # Of crops, too, a fixed degradation makes what it makes of whole images.
-            margin=MARGIN if self.images.late and self.degradation.fixed else 0,
+            margin=MARGIN if self.library.late and self.degradation.fixed else 0,
             enlarged=bool(self.scales),
-            order=self.images.training_order(seed=self.seed, global_batch=self.batch_size * devices),
+            order=self.library.training_order(seed=self.seed, global_batch=self.batch_size * devices),
         )
 
     # ---- loaders
@@ -212,9 +212,9 @@ class SRData(LightningDataModule):
     def train_dataloader(self) -> StreamLoader:
         """An epoch of batches, from where the run stands."""
         trainer = self.trainer
-        assert self._finish is not None, "setup has opened the images"
+        assert self._finisher is not None, "setup has opened the images"
         on_device = self.cache == "device"
-        dataset = TrainSet(self._finish.plan, None if on_device else self.images[TRAIN])
+        dataset = TrainSet(self._finisher.plan, None if on_device else self.library[TRAIN])
         sampler = PositionSampler(
             batch_size=self.batch_size,
             batches=self.steps_per_epoch * self._batches_per_step(),
@@ -222,7 +222,7 @@ class SRData(LightningDataModule):
             rank=trainer.global_rank if trainer else 0,
             world_size=trainer.world_size if trainer else 1,
         )
-        images = self.images[TRAIN]
+        images = self.library[TRAIN]
         return StreamLoader(
             dataset,
             sampler=sampler,
@@ -240,7 +240,7 @@ class SRData(LightningDataModule):
         return [self._evaluation_loader(role) for role in self._sources("test")]
 
     def _evaluation_loader(self, role: str) -> DataLoader[Batch]:
-        images = self.images[role]
+        images = self.library[role]
         assert isinstance(images, Images)
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         return DataLoader(
@@ -262,7 +262,7 @@ class SRData(LightningDataModule):
         of_trainer = self.trainer.accumulate_grad_batches if self.trainer else 1
         return int(getattr(module, "accumulate_grad_batches", of_trainer))
 
-    def _worker_count(self, images: Training) -> int:
+    def _worker_count(self, images: Opened) -> int:
         if self.workers != "auto":
             return self.workers
         if images.decoded and not self._on_gpu():
@@ -306,10 +306,10 @@ class SRData(LightningDataModule):
             positions: (B,) int64 on the CPU.
             ledger: Takes down what was decided for each sample, or prescribes it.
         """
-        assert self._finish is not None, "setup has opened the images"
+        assert self._finisher is not None, "setup has opened the images"
         read, windows = {key: batch[key] for key in PLANES if key in batch}, None
         if not read:
-            plan = self._finish.plan
+            plan = self._finisher.plan
             windows = plan.windows(positions, ledger=ledger)
-            read = self.images[TRAIN].read(windows, scale=plan.scale)
-        return self._finish(read, positions, windows=windows, ledger=ledger)
+            read = self.library[TRAIN].read(windows, scale=plan.scale)
+        return self._finisher(read, positions, windows=windows, ledger=ledger)

@@ -15,7 +15,8 @@ from sr_experiments.data.plan import Plan
 from sr_experiments.data.shards import Shards
 
 Batch = dict[str, Any]
-Training = Images | Together | Shards
+Opened = Images | Together | Shards
+"""The images of a role, wherever they are."""
 
 
 class TrainSet(Dataset[Batch]):
@@ -30,7 +31,7 @@ class TrainSet(Dataset[Batch]):
             batches are positions only.
     """
 
-    def __init__(self, plan: Plan, images: Training | None) -> None:
+    def __init__(self, plan: Plan, images: Opened | None) -> None:
         """Nothing is drawn yet."""
         self.plan = plan
         self.images = images

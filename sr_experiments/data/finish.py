@@ -24,7 +24,7 @@ MARGIN = 2
 """Pixels of `lq` from which MATLAB's bicubic kernel reaches over the border of a crop."""
 
 
-class Finish:
+class Finisher:
     """Makes batches of what was read by a plan.
 
     Args:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from sr_experiments.data.dataset import Training
+from sr_experiments.data.dataset import Opened
 from sr_experiments.data.images import Images, SpoilWhole, Together
 from sr_experiments.data.memory import choose_cache, refuse_too_large
 from sr_experiments.data.order import Order
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Place:
+class Keeping:
     """Where decoded images are to be kept; see `SRData`.
 
     Attributes:
@@ -62,9 +62,9 @@ class Library:
         self.scales = list(scales)
         self.holes = holes
         self.late = late
-        self._opened: dict[str, Training] = {}
+        self._opened: dict[str, Opened] = {}
 
-    def __getitem__(self, role: str) -> Training:
+    def __getitem__(self, role: str) -> Opened:
         """The images of a role whose headers were checked."""
         if role not in self._opened:
             self._opened[role] = self._open(role)
@@ -85,14 +85,16 @@ class Library:
             return images.source.order(seed=seed, global_batch=global_batch)
         return Order(len(images), seed=seed)
 
-    def open_training(self, source: Source, place: Place) -> None:
+    def open_training(self, source: Source, keeping: Keeping) -> None:
         """Take training images from where they are.
 
         Raises:
             OSError: If they are in shards, and the limit can not hold what is needed of them at a time.
         """
         if isinstance(source, Sharded) and TRAIN not in self._opened:
-            self._opened[TRAIN] = Shards(source, root=place.folder, limit=place.limit, with_lq=not self.late)
+            self._opened[TRAIN] = Shards(
+                source, root=keeping.folder, limit=keeping.limit, with_lq=not self.late
+            )
 
     def _open(self, role: str) -> Images | Together:
         items, sizes = self.stock.items[role], self.stock.sizes[role]
@@ -133,9 +135,11 @@ class Library:
         cut = Cut(tile=tile, size=size, scale=self.stock.scale)
         if tile < cut.scale or size <= 0:
             raise ValueError(f"task.tile={tile} and task.shard_size={size:g}: at least {cut.scale} and 1")
-        return write_shards(url, images, sizes, cut=cut, channels=self.channels, lq=self.stock.lq)
+        return write_shards(
+            url, images, sizes, cut=cut, channels=self.channels, lq_made_by=self.stock.lq_made_by
+        )
 
-    def keep(self, place: Place) -> None:
+    def keep(self, keeping: Keeping) -> None:
         """Decode the images of training and validation once, into memory or, those of training, a file.
 
         Raises:
@@ -145,23 +149,23 @@ class Library:
         kept = [role for role in (TRAIN, "val") if not isinstance(self[role], Shards)]
         needed = {role: self._needs(role) for role in kept}
         chosen = choose_cache(
-            place.cache,
-            sum(needed.values()) * place.ranks,
-            place.folder,
+            keeping.cache,
+            sum(needed.values()) * keeping.ranks,
+            keeping.folder,
             files=sum(len(self.stock.items[role]) for role in kept),
-            limit=place.limit,
+            limit=keeping.limit,
         )
         if chosen == "device":
-            refuse_too_large(needed[TRAIN], device=place.device)
+            refuse_too_large(needed[TRAIN], device=keeping.device)
         for role in kept:
             images = self[role]
             assert not isinstance(images, Shards)
             if chosen in ("memory", "device"):
                 images.fill()
             if chosen == "device" and role == TRAIN:
-                images.move(place.device)
+                images.move(keeping.device)
             elif chosen == "disk" and role == TRAIN:
-                images.pack(place.folder, needed=needed[TRAIN], limit=place.limit)
+                images.pack(keeping.folder, needed=needed[TRAIN], limit=keeping.limit)
 
     def _needs(self, role: str) -> float:
         """Bytes of its decoded images, if the files have 8 bits; what is not quantised is float32."""
@@ -184,7 +188,7 @@ def library_of(data: "SRData") -> Library:
         patch_size=data.patch_size,
         use_lq=data.degradation.matches_files(channels=data.channels),
         scales=data.scales,
-        lq=None if late else PAIRS if data.train.paired else repr(data.degradation),
+        lq_made_by=None if late else PAIRS if data.train.paired else repr(data.degradation),
         guide_channels=data.guide_channels,
         memory=data.cache_dir,
     )

@@ -21,7 +21,7 @@ import torch
 
 from sr_experiments.data.pair import PLANES, Pair
 from sr_experiments.data.room import Claim
-from sr_experiments.data.store import ALIGNED, Place, Store, Table, margin
+from sr_experiments.data.store import ALIGNED, Place, Store, Table, widest_row
 from sr_experiments.data.windows import Windows
 
 FORMAT = 2
@@ -129,7 +129,7 @@ def write_pack(folder: Path, pairs: Iterable[Pair], *, fingerprint: str) -> int:
                 for pair in pairs
             ]
             places = (_place(entry[key]) for entry in entries for key in PLANES if key in entry)
-            stream.write(bytes(margin(places)))
+            stream.write(bytes(widest_row(places)))
             stream.flush()
             os.fsync(stream.fileno())
             length = stream.tell()

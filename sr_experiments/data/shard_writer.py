@@ -48,7 +48,13 @@ class Cut:
 
 
 def write_shards(
-    url: str, images: Images, sizes: Sequence[tuple[int, int]], *, cut: Cut, channels: int, lq: str | None
+    url: str,
+    images: Images,
+    sizes: Sequence[tuple[int, int]],
+    *,
+    cut: Cut,
+    channels: int,
+    lq_made_by: str | None,
 ) -> dict[str, Any]:
     """Write what is not there yet; a shard of the same files and settings stays as it is.
 
@@ -58,7 +64,7 @@ def write_shards(
         sizes: Of their good images, (height, width).
         cut: How they are cut.
         channels: C.
-        lq: What their `lq` is made by, if they have any.
+        lq_made_by: What their `lq` is made by, if they have any.
 
     Returns:
         What `shards.json` holds, and how many of the shards were written now.
@@ -78,14 +84,20 @@ def write_shards(
     for number, group in enumerate(groups):
         name = f"{number:05d}"
         files = fingerprint_of([images.items[index] for index in group])
-        fingerprint = hashed([SHARD_FORMAT, files, cut.tile, cut.scale, channels, lq])
+        fingerprint = hashed([SHARD_FORMAT, files, cut.tile, cut.scale, channels, lq_made_by])
         entry = _entry(system, f"{root}/{name}", fingerprint)
         if entry is None:
             _log.info("shard %d of %d", number + 1, len(groups))
             entry = _write(system, f"{root}/{name}", images, group, fingerprint=fingerprint, cut=cut)
             written += 1
         shards.append({"name": name, **entry})
-    content = {"format": SHARD_FORMAT, "scale": cut.scale, "channels": channels, "lq": lq, "shards": shards}
+    content = {
+        "format": SHARD_FORMAT,
+        "scale": cut.scale,
+        "channels": channels,
+        "lq": lq_made_by,
+        "shards": shards,
+    }
     _put(system, f"{root}/{LIST}", json.dumps(content).encode())
     return {**content, "written": written}
 

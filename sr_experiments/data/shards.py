@@ -94,22 +94,22 @@ class Sharded(Source):
             lengths, seed=seed, window=self.window, stripes=self.stripes, global_batch=global_batch
         )
 
-    def problem(self, *, scale: int, channels: int, lq: str | None) -> str | None:
+    def problem(self, *, scale: int, channels: int, lq_made_by: str | None) -> str | None:
         """Why they do not fit a run.
 
         Args:
             scale: Of super-resolution.
             channels: Wanted C.
-            lq: What the run's `lq` is made by, where it is not made of crops.
+            lq_made_by: What the run's `lq` is made by, where it is not made of crops.
         """
         made = self.content
         if made["channels"] != channels:
             return f"{self.url} holds images of {made['channels']} channels, but channels={channels}"
-        if lq is None or (made["lq"] in (lq, PAIRS) and made["scale"] == scale):
+        if lq_made_by is None or (made["lq"] in (lq_made_by, PAIRS) and made["scale"] == scale):
             return None
         return (
-            f"{self.url} holds lq images of {made['lq']} at x{made['scale']}, this run needs those of {lq} "
-            f"at x{scale}: write other shards (task=prepare), or choose a random degradation"
+            f"{self.url} holds lq images of {made['lq']} at x{made['scale']}, this run needs those of "
+            f"{lq_made_by} at x{scale}: write other shards (task=prepare), or choose a random degradation"
         )
 
 

@@ -25,7 +25,7 @@ class Stock:
         channels: Wanted C, to which every file can be converted.
         patch_size: Side of training crops.
         scales: Others that training images come at.
-        lq: What the `lq` of training images is made by, where it is not made of crops.
+        lq_made_by: What the `lq` of training images is made by, where it is not made of crops.
         guide_channels: Of guides, to which they can be converted; 0: none is looked at.
         use_lq: Whether low-quality files of published sets are taken. They are bicubic: where another
             degradation is asked for they are not what is meant. Those of pairs are always taken.
@@ -44,7 +44,7 @@ class Stock:
         patch_size: int,
         use_lq: bool,
         scales: Sequence[int] = (),
-        lq: str | None = None,
+        lq_made_by: str | None = None,
         guide_channels: int = 0,
         memory: Path | None = None,
     ) -> None:
@@ -53,7 +53,7 @@ class Stock:
         self.channels = channels
         self.patch_size = patch_size
         self.scales = list(scales)
-        self.lq = lq
+        self.lq_made_by = lq_made_by
         self.use_lq = use_lq
         self.guide_channels = guide_channels
         self.memory = memory
@@ -116,7 +116,7 @@ class Stock:
 
     def _add_shards(self, role: str, source: Sharded) -> list[str]:
         """Their list says what there is to know."""
-        problem = source.problem(scale=self.scale, channels=self.channels, lq=self.lq)
+        problem = source.problem(scale=self.scale, channels=self.channels, lq_made_by=self.lq_made_by)
         small = min(min(size) // self.scale * self.scale for size in source.sizes())
         if problem is None and small < self.patch_size:
             problem = (

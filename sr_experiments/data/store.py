@@ -191,7 +191,7 @@ def in_memory(pairs: list[Pair]) -> Store:
             places[-1].append(Place(start=end, shape=_three(array.shape), dtype=array.dtype.str))
             end += -(-array.nbytes // ALIGNED) * ALIGNED
     # Memory that is not written to yet is not taken yet.
-    pixels = torch.empty(end + margin(place for group in places for place in group), dtype=torch.uint8)
+    pixels = torch.empty(end + widest_row(place for group in places for place in group), dtype=torch.uint8)
     for group in places:
         for place, array in zip(group, arrays.pop(0), strict=True):
             pixels[place.start : place.start + place.nbytes] = torch.from_numpy(
@@ -202,7 +202,7 @@ def in_memory(pairs: list[Pair]) -> Store:
     return Store(pixels, tables=tables, grey=grey)
 
 
-def margin(places: Iterable[Place]) -> int:
+def widest_row(places: Iterable[Place]) -> int:
     """The widest row of some images in bytes."""
     return max(place.shape[1] * place.shape[2] * np.dtype(place.dtype).itemsize for place in places)
 

@@ -96,7 +96,7 @@ def prepare(
         if shards is not None:
             if TRAIN not in roles:
                 raise ValueError(f"task.shards={shards}: there is no training set; choose data=")
-            made = data.images.write_shards(shards, tile=tile, size=shard_size)
+            made = data.library.write_shards(shards, tile=tile, size=shard_size)
             record.update(shards={key: made[key] for key in ("written", "scale", "channels", "lq")})
             new = f"{len(made['shards'])}, {made['written']} of them written now"
             print(f"shards   {new}; data=shards data.train.url={shards} reads them")

@@ -63,7 +63,7 @@ def test_a_crop_of_another_size_is_brought_to_the_patch_by_matlabs_rule(
     ledger = Ledger()
     batch = made(data, ledger=ledger)
     for row, page in enumerate(ledger.pages):
-        image = read_image(data.images["train"].items[int(page["image"])].gt)
+        image = read_image(data.library["train"].items[int(page["image"])].gt)
         resized = imresize(torch.from_numpy(image).double().permute(2, 0, 1), size=(whole, whole))
         gt = resized.clamp(0, 255).add(0.5).floor().to(torch.uint8)[None]
         lq = Bicubic(scale=scale)(gt, seed=0, positions=torch.zeros(1, dtype=torch.int64))
@@ -102,7 +102,7 @@ def test_pairs_are_resized_together(tmp_path: Path) -> None:
     ledger = Ledger()
     batch = made(data, ledger=ledger)
     for row, page in enumerate(ledger.pages):
-        item = data.images["train"].items[int(page["image"])]
+        item = data.library["train"].items[int(page["image"])]
         for key, path, side in (("gt", item.gt, 32), ("lq", item.lq, 8)):
             assert path is not None
             exact = imresize(to_tensor(read_image(path)).double(), size=(side, side)).clamp(0, 1)
@@ -132,7 +132,7 @@ def test_channels_change_places_in_both() -> None:
 
 def partners(data: SRData, pages: list[dict[str, Any]]) -> dict[str, Tensor]:
     """The second crops, read by what the ledger says."""
-    images = data.images["train"]
+    images = data.library["train"]
     pairs = [(images[int(page["partner/image"])], page) for page in pages]
     found: dict[str, list[Tensor]] = {"gt": [], "lq": []}
     for pair, page in pairs:

@@ -133,8 +133,8 @@ def test_a_real_tree_is_found_where_data_dir_says(tmp_path: Path) -> None:
     write(tmp_path / "Set5" / "HR" / "baby.png", 96, 96)
     data = built("data=df2k", "benchmark=set5", f"data_dir={tmp_path}", "scale=2")
     data.setup("fit")
-    assert len(data.images["train"]) == 24
-    assert len(data.images["val"]) == 10  # 0801 to 0810
+    assert len(data.library["train"]) == 24
+    assert len(data.library["val"]) == 10  # 0801 to 0810
     assert data.image_names("set5") == ["baby"]
 
 

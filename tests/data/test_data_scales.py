@@ -27,7 +27,7 @@ def test_every_image_comes_at_every_scale(tmp_path: Path) -> None:
         augment=STILL,
     )
     data.setup("fit")
-    images = data.images["train"]
+    images = data.library["train"]
     assert [item.name for item in images.items] == ["a", "b"] * 3
     for number, scale in enumerate([2, 2, 3, 3, 4, 4]):
         pair = images[number]

@@ -216,7 +216,7 @@ def test_a_folder_of_photographs_is_all_that_is_needed(
     with caplog.at_level(logging.INFO):
         data.setup("fit")
     assert caplog.messages[0] == "held out for validation: the last 2 of 10 images, 8 to 9"
-    assert len(data.images["train"]) == 8
+    assert len(data.library["train"]) == 8
     assert [batch["name"] for batch in data.val_dataloader()] == [["8"], ["9"]]
 
 
@@ -230,7 +230,7 @@ def test_pairs_are_used_as_they_are(tmp_path: Path) -> None:
     assert isinstance(loader.dataset, TrainSet)
     batch = data.on_after_batch_transfer(next(iter(loader)), 0)
     for row in range(len(batch["position"])):
-        name = data.images["train"].items[loader.dataset.plan.order.images_at(batch["position"])[row]].name
+        name = data.library["train"].items[loader.dataset.plan.order.images_at(batch["position"])[row]].name
         assert torch.equal(batch["lq"][row], to_tensor(read_image(tmp_path / "lq" / f"{name}x4.png")))
         assert torch.equal(batch["gt"][row], to_tensor(read_image(tmp_path / "gt" / f"{name}.png")))
 
@@ -277,7 +277,7 @@ def test_several_sets_are_joined() -> None:
     train = Joined(sources=[Demo(names=["coffee"]), Demo(names=["rocket"])])
     data = module(train=train, val=Demo(names=["chelsea"]))
     data.setup("fit")
-    assert [item.name for item in data.images["train"].items] == ["coffee", "rocket"]
+    assert [item.name for item in data.library["train"].items] == ["coffee", "rocket"]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -307,8 +307,8 @@ def test_the_cache_is_chosen_by_what_is_free(monkeypatch: pytest.MonkeyPatch, tm
     for each in data:
         each.setup("fit")
     assert asked == [("auto", (600 * 400 + 451 * 300) * 3 * (1 + 1 / 16), tmp_path)] * 3
-    assert [each.images["train"].decoded for each in data] == [False, True, True]
-    kept: list[Any] = [each.images["train"] for each in data]
+    assert [each.library["train"].decoded for each in data] == [False, True, True]
+    kept: list[Any] = [each.library["train"] for each in data]
     assert [type(images._cache) for images in kept[1:]] == [Pack, Store]
 
 
@@ -323,7 +323,7 @@ def test_automatic_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not cropping.train_dataloader().pin_memory
     monkeypatch.setattr(SRData, "_on_gpu", lambda self: True)
     monkeypatch.setattr("sr_experiments.data.datamodule.cores", lambda: 64)
-    assert cropping._worker_count(cropping.images["train"]) == 4
+    assert cropping._worker_count(cropping.library["train"]) == 4
     assert cropping._pins_memory()
 
 

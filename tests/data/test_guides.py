@@ -98,7 +98,7 @@ def test_a_pack_with_guides_is_another_one(root: Path, tmp_path: Path) -> None:
         write_png(path, np.zeros((66, 81, 3), np.uint8))
         data = guided(root, cache="disk", cache_dir=str(tmp_path))
         data.setup("fit")
-        images = data.images["train"]
+        images = data.library["train"]
         assert isinstance(images, Images)
         changed = images[0].guide
         assert changed is not None
@@ -196,7 +196,7 @@ def test_guides_do_not_change_the_image(root: Path) -> None:
 def test_lq_is_matlabs(root: Path) -> None:
     data = guided(root, degradation=Bicubic(scale=2, quantise=True))
     data.setup("fit")
-    pair = data.images["val"][0]
+    pair = data.library["val"][0]
     assert pair.lq is not None
     expected = imresize_uint8(torch.from_numpy(pair.gt[:, :, 0])[None, None], size=(33, 40))
     np.testing.assert_array_equal(pair.lq[:, :, 0], expected[0, 0].numpy())

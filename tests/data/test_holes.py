@@ -71,7 +71,7 @@ def ready(data: SRData) -> list[dict[str, Tensor]]:
 
 
 def test_an_image_its_mask_and_its_small_one(root: Path) -> None:
-    pair = opened(root).images["train"][0]
+    pair = opened(root).library["train"][0]
     image = with_holes(seed=0)
     assert pair.known is not None
     assert pair.lq is not None
@@ -87,7 +87,7 @@ def test_small_images_of_a_sensor_have_holes_too(root: Path) -> None:
         write_png(root / "LR" / "x2" / f"{number}.png", with_holes(24, 28, seed=10 + number))
     from sr_experiments.degradations.bicubic import Bicubic
 
-    pair = opened(root, degradation=Bicubic(scale=2, quantise=True)).images["train"][0]
+    pair = opened(root, degradation=Bicubic(scale=2, quantise=True)).library["train"][0]
     assert pair.lq is not None
     np.testing.assert_array_equal(pair.lq, filled(with_holes(24, 28, seed=10), name="it"))
 

@@ -152,7 +152,7 @@ def test_the_second_start_of_a_run_opens_no_image_but_those_held_out(
     def begin() -> None:
         data = module(root=str(photos), scale=2, cache="auto", cache_dir=str(tmp_path / "cache"), held_out=2)
         data.setup("fit")
-        assert len(data.images["train"]) == 10
+        assert len(data.library["train"]) == 10
         next(iter(data.train_dataloader()))
 
     begin()

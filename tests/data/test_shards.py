@@ -25,7 +25,7 @@ import torch
 
 from sr_experiments.data.choose import choose_sources
 from sr_experiments.data.datamodule import SRData
-from sr_experiments.data.library import Place
+from sr_experiments.data.library import Keeping
 from sr_experiments.data.room import alone
 from sr_experiments.data.sampler import PositionSampler
 from sr_experiments.data.shard_writer import Cut
@@ -49,7 +49,7 @@ def images(tmp_path: Path) -> Path:
 def write_shards(images: Path, url: str, *, size: float = SIZE, **options: Any) -> dict[str, Any]:
     data = module(**{"root": str(images), "val_root": str(images), **options})
     data.check("look")
-    return data.images.write_shards(url, tile=TILE, size=size)
+    return data.library.write_shards(url, tile=TILE, size=size)
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def pixels_of(remote: Path, number: int = 0) -> Path:
 
 
 def shards_of(data: SRData) -> Shards:
-    found = data.images["train"]
+    found = data.library["train"]
     assert isinstance(found, Shards)
     return found
 
@@ -115,8 +115,8 @@ def test_tiles_put_together_are_the_images_and_lq_is_of_the_whole_image(images: 
             image[name][y : y + tile.shape[0], x : x + tile.shape[1]] = tile
     whole = module(root=str(images), val_root=str(images), cache="none")
     whole.setup("fit")
-    for number, item in enumerate(whole.images["train"].items):
-        pair = whole.images["train"][number]
+    for number, item in enumerate(whole.library["train"].items):
+        pair = whole.library["train"][number]
         np.testing.assert_array_equal(gt[item.name], pair.gt)
         assert pair.lq is not None
         np.testing.assert_array_equal(lq[item.name], pair.lq)
@@ -232,7 +232,7 @@ def test_impossible_cuts_are_refused(images: Path, tmp_path: Path, tile: int, si
     data = module(root=str(images), val_root=str(images))
     data.check("look")
     with pytest.raises(ValueError, match=rf"task\.tile={tile} and task\.shard_size=.*: at least 4 and 1"):
-        data.images.write_shards(str(tmp_path / "remote"), tile=tile, size=size)
+        data.library.write_shards(str(tmp_path / "remote"), tile=tile, size=size)
 
 
 # ---- the room on this disk
@@ -470,10 +470,10 @@ def test_shards_have_no_validation_images(remote: Path) -> None:
 def test_shards_are_written_from_files_only(remote: Path) -> None:
     data = reading(remote, remote.parent / "cache")
     with pytest.raises(ValueError, match="shards are written from files, of one scale"):
-        data.images.write_shards(str(remote.parent / "again"), tile=48, size=1e6)
+        data.library.write_shards(str(remote.parent / "again"), tile=48, size=1e6)
 
 
 def test_a_place_says_where_images_are_kept(tmp_path: Path) -> None:
-    place = Place("auto", tmp_path, None, 1, torch.device("cpu"))
-    assert place.folder == tmp_path
+    keeping = Keeping("auto", tmp_path, None, 1, torch.device("cpu"))
+    assert keeping.folder == tmp_path
     assert repr(Bicubic(scale=4)) == "Bicubic(scale=4, quantise=auto, border=auto)"

@@ -71,7 +71,7 @@ def test_other_columns_make_another_pack(tmp_path: Path) -> None:
             f"data_dir={tmp_path}",
         )
         data.setup("fit")
-        pair = data.images["train"][0]
+        pair = data.library["train"][0]
         assert pair.gt.shape == (496, int(columns[5:8]) - 128, 1)
         assert pair.guide is not None
         assert pair.guide.shape == (*pair.gt.shape[:2], 3)

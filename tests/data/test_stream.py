@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sr_experiments.data.augment import Augmentation
 from sr_experiments.data.dataset import Batch, EvalSet, TrainSet
-from sr_experiments.data.finish import Finish, to_float
+from sr_experiments.data.finish import Finisher, to_float
 from sr_experiments.data.images import Images, SpoilWhole
 from sr_experiments.data.order import Order
 from sr_experiments.data.plan import Plan
@@ -39,7 +39,7 @@ class Stream:
 
     plan: Plan
     data: TrainSet
-    finish: Finish
+    finish: Finisher
 
     def __getitem__(self, positions: Sequence[int]) -> dict[str, Tensor]:
         batch = self.data.__getitems__(list(positions))
@@ -63,7 +63,7 @@ def stream_of(items: list[Item], *, scale: int = 4, **options: Any) -> Stream:
     sizes = [image_size(item.gt) for item in items]
     given = {**defaults, **options}
     plan = Plan(sizes, scale=scale, order=Order(len(sizes), seed=given["seed"]), **given)
-    return Stream(plan, TrainSet(plan, images), Finish(plan, degradation=degradation))
+    return Stream(plan, TrainSet(plan, images), Finisher(plan, degradation=degradation))
 
 
 def integers(image: Tensor) -> Tensor:
