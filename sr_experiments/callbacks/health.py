@@ -64,10 +64,9 @@ class Health(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Collect ``health/*`` after the first batch and every `log_every_n_steps`."""
-        batches = cast(SRModel, pl_module).batches
-        every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]  # set without declaring it
-        if every > 0 and (batches == 1 or batches % every == 0):
-            self._collect(trainer, batches, lambda key: key.startswith(_HEALTH))
+        model = cast(SRModel, pl_module)
+        if model.logs_now:
+            self._collect(trainer, model.batches, lambda key: key.startswith(_HEALTH))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Collect PSNR and LPIPS of a validation within a training."""

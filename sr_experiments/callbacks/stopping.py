@@ -4,11 +4,12 @@ import logging
 import signal
 import threading
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from sr_experiments.callbacks.checkpoints import Checkpoints
+from sr_experiments.models.base import SRModel
 
 _log = logging.getLogger(__name__)
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
@@ -59,9 +60,8 @@ class Stopping(Callback):
         loop = trainer.fit_loop.epoch_loop
         if self._steps is not None:
             loop._batches_that_stepped, self._steps = self._steps, None
-        of_trainer = trainer.accumulate_grad_batches
-        batches_per_step = int(getattr(pl_module, "accumulate_grad_batches", of_trainer))
-        if batch_idx % batches_per_step:
+        model = cast(SRModel, pl_module)
+        if batch_idx % model.batches_per_step:
             return
         if trainer.strategy.reduce_boolean_decision(self.asked is not None, all=False):
             checkpoints = trainer.checkpoint_callback
@@ -69,7 +69,9 @@ class Stopping(Callback):
             if batch_idx > 0:
                 self._steps = loop._batches_that_stepped
                 checkpoints.save_last_now(trainer)
-            elif checkpoints.batches != pl_module.batches and trainer.num_training_batches > batches_per_step:
+            elif (
+                checkpoints.batches != model.batches and trainer.num_training_batches > model.batches_per_step
+            ):
                 return  # before its first batch Lightning is neither in the last epoch nor in this one
             raise KeyboardInterrupt
 

@@ -81,9 +81,7 @@ class WandbViews(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Collect ``health/*`` as often as Lightning logs, and what the discriminator said last."""
-        batches = cast(SRModel, pl_module).batches
-        every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]  # set without declaring it
-        if not self.logger.histograms or not (batches == 1 or (every > 0 and batches % every == 0)):
+        if not self.logger.histograms or not cast(SRModel, pl_module).logs_now:
             return
         for key, value in trainer.callback_metrics.items():
             if key.startswith(_HEALTH) and key not in _CONSTANT:

@@ -257,10 +257,10 @@ class SRData(LightningDataModule):
         return int(getattr(self.trainer.lightning_module if self.trainer else None, "batches", 0))
 
     def _batches_per_step(self) -> int:
-        """A model that steps by itself knows it: Lightning refuses to accumulate for it."""
+        """The model's own word, and the Trainer's beside a model that has none."""
         module = self.trainer.lightning_module if self.trainer else None
         of_trainer = self.trainer.accumulate_grad_batches if self.trainer else 1
-        return int(getattr(module, "accumulate_grad_batches", of_trainer))
+        return int(getattr(module, "batches_per_step", of_trainer))
 
     def _worker_count(self, images: Opened) -> int:
         if self.workers != "auto":

@@ -14,6 +14,9 @@ from torch import Tensor, nn
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
+Weighted = Mapping[str, tuple[float, Tensor]]
+"""Name of a term -> (weight, value before weighting)."""
+
 
 class Term(TypedDict):
     """One term: how much it counts, and the module that computes it from (sr, gt)."""
@@ -68,14 +71,11 @@ class WeightedSum(nn.Module):
         Raises:
             ValueError: The shapes differ; they would be broadcast without a word.
         """
-        values = self.terms(sr, gt)
-        # Watched terms are not left to the product: 0 * nan is nan.
-        trained = ((self.weights[name], value) for name, value in values.items() if self.weights[name] > 0)
-        first, *rest = (weight * value for weight, value in trained)
-        return sum(rest, start=first), {name: value.detach() for name, value in values.items()}
+        weighted = self.weighted(sr, gt)
+        return weighted_total(weighted), {name: value.detach() for name, (_, value) in weighted.items()}
 
-    def terms(self, sr: Tensor, gt: Tensor) -> dict[str, Tensor]:
-        """Name -> value before weighting, a scalar: with a gradient where the weight is above 0.
+    def weighted(self, sr: Tensor, gt: Tensor) -> dict[str, tuple[float, Tensor]]:
+        """Name -> (weight, value before weighting), the value a scalar with a gradient if it has a weight.
 
         Args:
             sr: Restored images (B, C, H, W).
@@ -89,14 +89,26 @@ class WeightedSum(nn.Module):
                 f"the loss compares images of one shape, and sr is {tuple(sr.shape)}, gt {tuple(gt.shape)}: "
                 "check the net's scale and channels against the data's"
             )
-        values: dict[str, Tensor] = {}
+        weighted: dict[str, tuple[float, Tensor]] = {}
         with torch.autocast(sr.device.type, enabled=False):
             sr, gt = (image.to(torch.promote_types(image.dtype, torch.float32)) for image in (sr, gt))
             for (name, weight), loss in zip(self.weights.items(), self.losses, strict=True):
                 with torch.set_grad_enabled(weight > 0 and torch.is_grad_enabled()):
-                    values[name] = loss(sr, gt)
-                assert values[name].ndim == 0, f"{name} returned {tuple(values[name].shape)}, not a scalar"
-        return values
+                    value = loss(sr, gt)
+                assert value.ndim == 0, f"{name} returned {tuple(value.shape)}, not a scalar"
+                weighted[name] = (weight, value)
+        return weighted
+
+
+def weighted_total(weighted: Weighted) -> Tensor:
+    """The sum of weight * value over what is trained on: a scalar.
+
+    Args:
+        weighted: At least one weight above 0. Values without one are watched, and not left to the product:
+            0 * nan is nan.
+    """
+    first, *rest = (weight * value for weight, value in weighted.values() if weight > 0)
+    return sum(rest, start=first)
 
 
 def _checked(name: str, term: Term) -> tuple[float, nn.Module]:

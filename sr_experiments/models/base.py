@@ -115,6 +115,17 @@ class SRModel(LightningModule):
         return count_parameters(self.net) > 0
 
     @property
+    def batches_per_step(self) -> int:
+        """Batches whose gradients make a step of the optimizer."""
+        return int(self.trainer.accumulate_grad_batches)
+
+    @property
+    def logs_now(self) -> bool:
+        """Whether loggers get a row of this batch: the first does, and every `log_every_n_steps`."""
+        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # set without declaring it
+        return every > 0 and (self.batches == 1 or self.batches % every == 0)
+
+    @property
     def judged(self) -> SRNet:
         """The net whose images are measured and kept: the average where there is one."""
         return self.net if self.ema is None else self.ema

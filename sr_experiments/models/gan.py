@@ -17,12 +17,12 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from sr_experiments.losses.adversary import Adversary, Pair
-from sr_experiments.losses.weighted import WeightedSum
+from sr_experiments.losses.weighted import Weighted, WeightedSum, weighted_total
 from sr_experiments.metrics.base import ImageMetric
 from sr_experiments.models.freeze import frozen
 from sr_experiments.models.restoration import RestorationModel
 from sr_experiments.models.schedule import Schedule
-from sr_experiments.models.shares import Terms, gradient_norms, shares
+from sr_experiments.models.shares import gradient_norms, shares
 from sr_experiments.models.watch import Watch
 from sr_experiments.nets.base import SRNet
 
@@ -109,16 +109,21 @@ class GANModel(RestorationModel):
     # ---- a step
 
     @property
+    def batches_per_step(self) -> int:
+        """Of the model, not of the Trainer, which refuses to accumulate for a model that steps by itself."""
+        return self.accumulate_grad_batches
+
+    @property
     def step(self) -> int:
         """Steps before the current batch's, from 0."""
-        return (self.batches - 1) // self.accumulate_grad_batches
+        return (self.batches - 1) // self.batches_per_step
 
     def training_step(  # type: ignore[override]  # the loss is for Lightning's own optimization
         self, batch: dict[str, Tensor], batch_idx: int
     ) -> None:
         """One batch of crops: both gradients, and after the last batch of a step both steps."""
         self.batches += 1
-        if (self.batches - 1) % self.accumulate_grad_batches == 0:
+        if (self.batches - 1) % self.batches_per_step == 0:
             self._begin_step()
         plays = self.adversary.plays(self.step)
         turn = not plays or self.step % self.generator_every == 0
@@ -131,7 +136,7 @@ class GANModel(RestorationModel):
             self._generator_backward(pair, plays=plays)
         if plays:
             self._discriminator_backward(pair)
-        if self.batches % self.accumulate_grad_batches == 0:
+        if self.batches % self.batches_per_step == 0:
             self._end_step(turn=turn, plays=plays)
         for optimizer, suffix in zip(self._optimizers(), ("", "_discriminator"), strict=True):
             self.told[f"train/learning_rate{suffix}"] = optimizer.param_groups[0]["lr"]
@@ -148,17 +153,16 @@ class GANModel(RestorationModel):
     def _generator_backward(self, pair: Pair, *, plays: bool) -> None:
         # Frozen until the gradient is there: it must reach the generator, and nothing else.
         with frozen(self.adversary.discriminator):
-            values = self.loss.terms(pair.sr, pair.gt)
-            terms = {name: (self.loss.weights[name], value) for name, value in values.items()}
+            weighted = self.loss.weighted(pair.sr, pair.gt)
             if plays:
-                terms |= self.adversary.for_generator(pair, step=self.step)
-            total = torch.stack([weight * value for weight, value in terms.values() if weight > 0]).sum()
-            self.guard.saw(_GENERATOR, {name: value for name, (_, value) in terms.items()})
-            if self._measures:
-                self._measure_shares(pair.sr, terms)
-            self.manual_backward(total / self.accumulate_grad_batches)
+                weighted |= self.adversary.for_generator(pair, step=self.step)
+            total = weighted_total(weighted)
+            self.guard.saw(_GENERATOR, {name: value for name, (_, value) in weighted.items()})
+            if self.logs_now:
+                self._measure_shares(pair.sr, weighted)
+            self.manual_backward(total / self.batches_per_step)
         self.told["train/loss"] = total.detach()
-        self.told |= {f"train/loss/{name}": value.detach() for name, (_, value) in terms.items()}
+        self.told |= {f"train/loss/{name}": value.detach() for name, (_, value) in weighted.items()}
 
     def _discriminator_backward(self, pair: Pair) -> None:
         pair = pair._replace(sr=pair.sr.detach())
@@ -166,10 +170,10 @@ class GANModel(RestorationModel):
             self._window.append(pair)
         loss, values = self.adversary.for_discriminator(pair, step=self.step)
         self.guard.saw(_DISCRIMINATOR, {"loss": loss, **values})
-        self.manual_backward(loss / self.accumulate_grad_batches)
+        self.manual_backward(loss / self.batches_per_step)
         self.told["train/loss/discriminator"] = loss.detach()
         self.told |= {f"health/{name}": value for name, value in values.items()}
-        if self._measures:
+        if self.logs_now:
             self.watch.saw(**{name: float(values[name]) for name in ("d_real", "d_fake", "accuracy")})
 
     def _end_step(self, *, turn: bool, plays: bool) -> None:
@@ -184,7 +188,7 @@ class GANModel(RestorationModel):
         for _ in range(self.discriminator_steps - 1 if plays else 0):
             self._move_again(discriminator.optimizer)
         self._advance_schedules(plays=plays)
-        if self._measures:
+        if self.logs_now:
             self.guard.look(self._saved())
             self.told["health/weight"] = self.adversary.weight * self.adversary.share(self.step)
             self.told["health/skipped"] = float(self.guard.total)
@@ -210,17 +214,17 @@ class GANModel(RestorationModel):
         for pair in self._window:
             loss, values = self.adversary.for_discriminator(pair, step=self.step)
             self.guard.saw(_DISCRIMINATOR, {"loss": loss, **values})
-            self.manual_backward(loss / self.accumulate_grad_batches)
+            self.manual_backward(loss / self.batches_per_step)
         self._move(optimizer)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """The gradient is whole, unscaled and the same on all devices: judge it, clip it."""
         of_net = optimizer is self._optimizers()[0].optimizer
         side = _GENERATOR if of_net else _DISCRIMINATOR
-        norm = self._judge(side, optimizer, scaled=self._scaler is not None)
+        norm = self._judge(side, optimizer)
         if norm is None:
             return
-        if self._measures:
+        if self.logs_now:
             self.told[f"health/{side}_norm"] = norm
             self.watch.saw(**{f"{side}_norm": float(norm)})
         parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
@@ -231,19 +235,13 @@ class GANModel(RestorationModel):
         if of_net and self.clip_by_rate is not None:
             self._clip_by_rate(optimizer, self.clip_by_rate)
 
-    # ---- health
+    # ---- health: read where loggers get a row, because reading waits for the device
 
-    @property
-    def _measures(self) -> bool:
-        """Whether this batch's health is read, which waits for the device: as often as Lightning logs."""
-        every = int(getattr(self.trainer, "log_every_n_steps"))  # noqa: B009 - set by Lightning outside its constructor
-        return self.batches == 1 or (every > 0 and self.batches % every == 0)
-
-    def _measure_shares(self, sr: Tensor, terms: Terms) -> None:
-        norms = gradient_norms(sr, terms, scaler=self._scaler)
+    def _measure_shares(self, sr: Tensor, weighted: Weighted) -> None:
+        norms = gradient_norms(sr, weighted, scaler=self._scaler)
         self.told |= {f"health/share/{name}": share for name, share in shares(norms).items()}
         if "adversarial" in norms:
-            self.watch.saw(adversarial_gradient=float(norms["adversarial"] / terms["adversarial"][0]))
+            self.watch.saw(adversarial_gradient=float(norms["adversarial"] / weighted["adversarial"][0]))
 
     def collect_notes(self) -> list[str]:
         """What the reader of the results must know of the game as well."""
@@ -284,11 +282,6 @@ class GANModel(RestorationModel):
     def _optimizers(self) -> tuple[LightningOptimizer, LightningOptimizer]:
         generator, discriminator = cast(list[LightningOptimizer], self.optimizers())
         return generator, discriminator
-
-    @property
-    def _scaler(self) -> Any:
-        """The scaler of fp16's gradients; None in any other precision."""
-        return getattr(self.trainer.precision_plugin, "scaler", None)
 
 
 def _refuse_less_than_one(**values: int) -> None:

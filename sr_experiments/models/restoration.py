@@ -71,13 +71,13 @@ class RestorationModel(SRModel):
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """One batch of crops."""
         self.batches += 1
-        if (self.batches - 1) % self.trainer.accumulate_grad_batches == 0:
+        if (self.batches - 1) % self.batches_per_step == 0:
             self.guard.begin()
         sr, gt = self.restore_crops(batch), batch["gt"].to(self.dtype)
-        total, terms = cast(tuple[Tensor, dict[str, Tensor]], self.loss(sr, gt))
-        self.guard.saw(_NET, terms)
+        total, values = cast(tuple[Tensor, dict[str, Tensor]], self.loss(sr, gt))
+        self.guard.saw(_NET, values)
         self.told["train/loss"] = total.detach()
-        self.told |= {f"train/loss/{name}": value for name, value in terms.items()}
+        self.told |= {f"train/loss/{name}": value for name, value in values.items()}
         self.told["train/learning_rate"] = self.trainer.optimizers[0].param_groups[0]["lr"]
         self._log_if_due()
         return total
@@ -88,13 +88,7 @@ class RestorationModel(SRModel):
     def _is_due(self) -> bool:
         """Whether somebody reads what this batch tells: a logger, a callback, the end of an epoch."""
         trainer = self.trainer
-        every = int(getattr(trainer, "log_every_n_steps"))  # noqa: B009 - set by Lightning outside its constructor
-        return (
-            self.batches == 1
-            or (every > 0 and self.batches % every == 0)
-            or trainer.is_last_batch
-            or trainer._logger_connector.should_update_logs
-        )
+        return self.logs_now or trainer.is_last_batch or trainer._logger_connector.should_update_logs
 
     def _log_if_due(self) -> None:
         """Hand over to Lightning what was told; each value takes its time, and numbers are copied."""
@@ -188,12 +182,16 @@ class RestorationModel(SRModel):
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """The gradient is whole, unscaled and the same on all devices: is it finite?"""
-        self._judge(
-            _NET, optimizer, scaled=getattr(self.trainer.precision_plugin, "scaler", None) is not None
-        )
+        self._judge(_NET, optimizer)
 
-    def _judge(self, side: str, optimizer: Optimizer, *, scaled: bool) -> Tensor | None:
+    @property
+    def _scaler(self) -> Any:
+        """The scaler of fp16's gradients; None in any other precision."""
+        return getattr(self.trainer.precision_plugin, "scaler", None)
+
+    def _judge(self, side: str, optimizer: Optimizer) -> Tensor | None:
         """The norm of the gradient; None where it is known not to be finite: then the gradient is gone."""
+        scaled = self._scaler is not None
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         norm = gradient_norm([p.grad for p in parameters if p.grad is not None])
         if not self.guard.waits(norm, optimizer, scaled=scaled):

@@ -6,23 +6,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-Terms = Mapping[str, tuple[float, Tensor]]
-"""Name -> (weight, value)."""
+from sr_experiments.losses.weighted import Weighted
 
 
-def gradient_norms(sr: Tensor, terms: Terms, *, scaler: Any) -> dict[str, Tensor]:
+def gradient_norms(sr: Tensor, weighted: Weighted, *, scaler: Any) -> dict[str, Tensor]:
     """Norm of each weighted term's gradient at `sr`, in float32; terms without a weight are left out.
 
     It is taken at the output of the net, where all terms meet: one short pass each, not one through the net.
 
     Args:
         sr: What the net made, with a graph. The graph stays.
-        terms: Of the loss.
+        weighted: The terms of the loss.
         scaler: Of fp16's gradients, which would be zeros without it; None in any other precision.
     """
     scale = 1.0 if scaler is None else scaler.get_scale()
     norms = {}
-    for name, (weight, value) in terms.items():
+    for name, (weight, value) in weighted.items():
         if weight > 0:
             scaled = weight * value if scaler is None else scaler.scale(weight * value)
             norms[name] = torch.autograd.grad(scaled, sr, retain_graph=True)[0].float().norm() / scale

@@ -49,7 +49,7 @@ _HOOKS = {
 _OURS = (
     ("restore_crops", "forward"),
     ("loss.forward", "loss"),
-    ("loss.terms", "loss"),
+    ("loss.weighted", "loss"),
     ("update_average", "average"),
     ("log", "logging"),
     ("log_dict", "logging"),

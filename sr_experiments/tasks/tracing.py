@@ -57,7 +57,8 @@ def trace(config: DictConfig, folder: Path, *, steps: int) -> Traced:
     with tempfile.TemporaryDirectory() as place:
         trainer = build_trainer(config, Path(place), model=model)
         assert trainer.world_size == 1, "`only_device` has looked"
-        batches = int(getattr(model, "accumulate_grad_batches", trainer.accumulate_grad_batches))
+        model.trainer = trainer  # as `fit` begins
+        batches = model.batches_per_step
         profiler = StepProfiler(
             warm_up=WARM_UP * batches,
             counted=steps * batches,

@@ -111,7 +111,7 @@ def test_what_takes_long_is_found_where_it_is(
     clock.pass_in(hooks, "move_data_to_device", 3)
     clock.pass_in(SRData, "finish", 5)
     clock.pass_in(ESPCN, "forward", 7)
-    clock.pass_in(WeightedSum, "terms", 11)
+    clock.pass_in(WeightedSum, "weighted", 11)
     clock.pass_in(LightningModule, "backward", 13)
     clock.pass_in(RestorationModel, "_judge", 17)
     clock.pass_in(torch.optim.Adam, "step", 19)
@@ -135,7 +135,7 @@ def test_a_step_of_an_adversarial_run_over_two_batches(
 ) -> None:
     clock = Hours(monkeypatch)
     clock.pass_in(ESPCN, "forward", 7)
-    clock.pass_in(WeightedSum, "terms", 11)
+    clock.pass_in(WeightedSum, "weighted", 11)
     clock.pass_in(LightningModule, "backward", 13)  # of the generator and of the discriminator
     clock.pass_in(torch.optim.Adam, "step", 19)  # likewise
     clock.pass_in(Averaging, "update", 23)
@@ -153,7 +153,7 @@ def test_a_step_of_an_adversarial_run_over_two_batches(
     ("owner", "name", "words"),
     [
         (RestorationModel, "restore_crops", []),
-        (WeightedSum, "terms", []),
+        (WeightedSum, "weighted", []),
         (Adversary, "condition", ["loss=gan", "metric=[]", "discriminator.width=4"]),
     ],
 )
