@@ -14,8 +14,8 @@ from sr_experiments.imaging.tile import check_tiles
 from sr_experiments.models.channels import Folded, for_channels
 from sr_experiments.models.inference import Inference
 from sr_experiments.models.onnx_net import OnnxNet
-from sr_experiments.models.planning import Plan, bytes_per_pixel, padded, plan
-from sr_experiments.nets.base import SRNet
+from sr_experiments.models.planning import Plan, bytes_per_pixel, plan
+from sr_experiments.nets.base import SRNet, run_net
 from sr_experiments.opening import open_net
 
 _log = logging.getLogger(__name__)
@@ -188,7 +188,7 @@ class Restorer:
             with self._working():
                 blind = isinstance(self.net, OnnxNet)
                 self._per_pixel[channels] = (
-                    self._allowed() / BLIND**2 if blind else bytes_per_pixel(net, run=padded, like=image[:1])
+                    self._allowed() / BLIND**2 if blind else bytes_per_pixel(net, run=run_net, like=image[:1])
                 )
         per_pixel = self._per_pixel[channels]
         if self._tile is None and count * height * width * per_pixel <= self._allowed():
@@ -200,7 +200,7 @@ class Restorer:
             return plan(
                 net,
                 image,
-                run=padded,
+                run=run_net,
                 budget=self._allowed(),
                 per_pixel=per_pixel,
                 tile=self._tile,

@@ -8,8 +8,8 @@ from sr_experiments.data.headers import inspect
 from sr_experiments.data.problems import shortened
 from sr_experiments.data.shards import Sharded
 from sr_experiments.data.sources import WHERE, Item, Source
+from sr_experiments.imaging.similarity import SSIM_WINDOW
 
-SSIM_WINDOW = 11  # what is left of an evaluated image without its border must hold it
 TRAIN = "train"
 HOW = (
     "a guide is an image of the same size and stem in the folder guide/ of the set (data=guided); without "

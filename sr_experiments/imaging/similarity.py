@@ -14,6 +14,9 @@ import math
 import torch
 from torch import Tensor
 
+SSIM_WINDOW = 11
+"""Side of SSIM's window in pixels: an image, without its border where that is cut off, must hold it."""
+
 
 def gaussian_window(
     size: int,
@@ -36,7 +39,7 @@ def ssim_maps(
     x: Tensor,
     y: Tensor,
     *,
-    window_size: int = 11,
+    window_size: int = SSIM_WINDOW,
     sigma: float = 1.5,
     k1: float = 0.01,
     k2: float = 0.03,

@@ -84,11 +84,6 @@ class Span:
         unit = np.clip((values.astype(np.float64) - self.low) / (self.high - self.low), 0.0, 1.0)
         return np.floor(unit * WHITE + 0.5).astype(np.uint16)
 
-    def from_levels(self, levels: np.ndarray) -> np.ndarray:
-        """The inverse, float64: whole numbers come back within half a step, so rounding returns them."""
-        values: np.ndarray = levels.astype(np.float64) / WHITE * (self.high - self.low) + self.low
-        return values
-
     def share_outside(self, values: np.ndarray) -> float:
         """Which part of the values would be cut off, 0 to 1."""
         return float(np.mean((values < self.low) | (values > self.high)))

@@ -11,15 +11,13 @@ counts as FLOOR, without a gradient.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sr_experiments.imaging.similarity import ssim_maps
+from sr_experiments.imaging.similarity import SSIM_WINDOW, ssim_maps
 
 EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Of the levels from fine to coarse, found by the authors in a study with observers."""
 
 FLOOR = 1e-4
 """Least value of a factor of MS-SSIM."""
-
-_WINDOW = 11
 
 
 class SSIMLoss(nn.Module):
@@ -74,7 +72,7 @@ class MSSSIMLoss(nn.Module):
 
 def _needed(levels: int) -> int:
     """The least side of an image: rounding up at every halving, it still leaves the window at the last."""
-    return (_WINDOW - 1) * (1 << (levels - 1)) + 1
+    return (SSIM_WINDOW - 1) * (1 << (levels - 1)) + 1
 
 
 def _check_size(image: Tensor, *, levels: int) -> None:
@@ -82,7 +80,7 @@ def _check_size(image: Tensor, *, levels: int) -> None:
     height, width = image.shape[-2:]
     if min(height, width) < _needed(levels):
         fitting = [count for count in range(1, levels) if min(height, width) >= _needed(count)]
-        advice = f"levels={fitting[-1]} would fit" if fitting else f"one level needs {_WINDOW}"
+        advice = f"levels={fitting[-1]} would fit" if fitting else f"one level needs {SSIM_WINDOW}"
         raise ValueError(
             f"MS-SSIM with levels={levels} needs images of at least {_needed(levels)} pixels a side, and "
             f"these are {height}x{width}: {advice}; or take larger patches"

@@ -18,12 +18,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from sr_experiments.imaging.similarity import gaussian_window, ssim_constants
+from sr_experiments.imaging.similarity import SSIM_WINDOW, gaussian_window, ssim_constants
 from sr_experiments.metrics.border import without_border
 
-WINDOW = 11
 _SIGMA = 1.5
-_REACH = WINDOW - 1
+_REACH = SSIM_WINDOW - 1
 _BLOCK = 16  # rows or columns of a product: narrow ones waste less on zeros, wide ones run faster
 _CACHED, _LAUNCHED = 1 << 19, 1 << 25  # numbers of a strip: 4 MB on a CPU, and on a GPU few launches
 _MOMENTS = 4
@@ -74,7 +73,7 @@ def compare(
     """
     if known is not None:
         _, known = without_border(known, known, border=border)
-    sr, gt = without_border(sr, gt, border=border, at_least=WINDOW)
+    sr, gt = without_border(sr, gt, border=border, at_least=SSIM_WINDOW)
     each = [
         _compare_one(*pair, planes, count, white, None if known is None else known[number, 0])
         for number, pair in enumerate(zip(sr, gt, strict=True))
@@ -196,7 +195,7 @@ def _blocks(length: int) -> list[tuple[int, int]]:
 
 def _band(*, device: torch.device) -> Tensor:
     """A block's weights, float64: in each row the window, a column further than in the row above."""
-    window = gaussian_window(WINDOW, _SIGMA, dtype=torch.float64, device=device)
+    window = gaussian_window(SSIM_WINDOW, _SIGMA, dtype=torch.float64, device=device)
     band = torch.zeros(_BLOCK, _BLOCK + _REACH, dtype=torch.float64, device=device)
-    band.as_strided((_BLOCK, WINDOW), (_BLOCK + WINDOW, 1)).copy_(window)
+    band.as_strided((_BLOCK, SSIM_WINDOW), (_BLOCK + SSIM_WINDOW, 1)).copy_(window)
     return band

@@ -10,8 +10,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from sr_experiments.imaging.fold import fold, unfolding
-from sr_experiments.imaging.pad import run_padded
-from sr_experiments.nets.base import SRNet
+from sr_experiments.nets.base import SRNet, run_net
 
 OUTPUT = (720, 1280)
 CONVENTION = (
@@ -44,7 +43,7 @@ def multiply_adds(net: SRNet) -> int | None:
     counter = FlopCounterMode(display=False)
     try:
         with torch.no_grad(), cast(AbstractContextManager[None], counter):
-            run_padded(run, lq, scale=net.scale, multiple_of=net.multiple_of, minimum=net.minimum)
+            run_net(net, lq, by=run)
     except (NotImplementedError, RuntimeError):
         return None  # what it does depends on values, which shapes do not have
     return int(counter.get_total_flops()) // 2

@@ -10,10 +10,9 @@ from torch import Tensor, nn
 
 from sr_experiments.imaging.ensemble import run_ensemble
 from sr_experiments.imaging.fold import fold, unfolding
-from sr_experiments.imaging.pad import run_padded
 from sr_experiments.imaging.shortage import is_shortage
 from sr_experiments.imaging.tile import run_bands, run_tiled
-from sr_experiments.nets.base import SRNet
+from sr_experiments.nets.base import SRNet, run_net
 
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
@@ -114,7 +113,7 @@ class Inference(nn.Module):
 
         def padded(image: Tensor, *guide: Tensor) -> Tensor:
             whole = fold(image, *guide, scale=scale) if guide else image
-            return run_padded(run, whole, scale=scale, multiple_of=net.multiple_of, minimum=net.minimum)
+            return run_net(net, whole, by=run)
 
         if not self.self_ensemble:
             return padded

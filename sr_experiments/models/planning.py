@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from sr_experiments.imaging.pad import run_padded
 from sr_experiments.nets.base import SRNet
 
 PROBE = 48  # pixels: the side of the image that memory is measured with
@@ -185,8 +184,3 @@ class _Living(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
     def _gone(self, key: int, size: int) -> None:
         self._known.discard(key)
         self.now -= size
-
-
-def padded(net: SRNet, lq: Tensor) -> Tensor:
-    """The plainest way to call a net."""
-    return run_padded(net, lq, scale=net.scale, multiple_of=net.multiple_of, minimum=net.minimum)

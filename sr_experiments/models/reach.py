@@ -54,29 +54,6 @@ class _Strip(NamedTuple):
     middle: int
 
 
-def receptive_field(net: SRNet, *, limit: int = LIMIT) -> int | None:
-    """How many pixels of ``lq`` an output pixel looks beyond its own: an overlap with which tiles suffice.
-
-    Args:
-        net: Any; it stays as it is.
-        limit: Nets that look further are not followed.
-
-    Returns:
-        `Reach.radius`; where `Reach.step` is more than 1 up to ``step - 1`` more than that, which takes far
-        fewer passes. None for a net without such a number: see `measure_reach`.
-
-    Raises:
-        ValueError: as `measure_reach` does.
-    """
-    probe = _prepared(net)
-    radii = []
-    for strip in _strips(probe, limit=limit):
-        begin, step = strip.middle, _step(probe, strip)
-        seen = _seen(probe, strip, begin, begin + step)
-        radii.append(max(seen[1] - begin, begin + step - 1 - seen[0]))
-    return max(radii) if len(radii) == 2 and max(radii) <= limit else None
-
-
 def measure_reach(net: SRNet, *, limit: int = LIMIT) -> Reach | None:
     """Find what an output pixel depends on, exactly.
 

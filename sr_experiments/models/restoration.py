@@ -11,14 +11,13 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from sr_experiments.imaging.fold import fold, unfolding
-from sr_experiments.imaging.pad import run_padded
 from sr_experiments.losses.weighted import WeightedSum
 from sr_experiments.metrics.base import ImageMetric
 from sr_experiments.models.base import CHECKPOINT_KEY, SRModel, known_pixels
 from sr_experiments.models.guard import Guard
 from sr_experiments.models.schedule import Schedule
 from sr_experiments.models.unasked import gradient_norm
-from sr_experiments.nets.base import EnlargedNet, SRNet
+from sr_experiments.nets.base import EnlargedNet, SRNet, run_net
 
 _NET = "net"
 
@@ -132,7 +131,7 @@ class RestorationModel(SRModel):
             if "guide" in batch:
                 run = unfolding(run, channels=lq.shape[1], scale=net.scale)
                 lq = fold(lq, batch["guide"], scale=net.scale)
-            return run_padded(run, lq, scale=net.scale, multiple_of=net.multiple_of, minimum=net.minimum)
+            return run_net(net, lq, by=run)
         if not isinstance(self.net, EnlargedNet):
             raise ValueError(
                 f"data.scales trains one set of weights for several scales; {type(self.net).__name__} has an "

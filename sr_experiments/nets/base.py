@@ -1,10 +1,11 @@
 """The contract that every network keeps."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import ClassVar
 
 from torch import Tensor, nn
 
+from sr_experiments.imaging.pad import run_padded
 from sr_experiments.nets.interpolate import Upscale
 
 
@@ -13,7 +14,7 @@ class SRNet(nn.Module):
 
     Maps ``lq`` (B, C, H, W) in [0, 1] to ``sr`` (B, C, scale * H, scale * W), nominally in [0, 1] and not
     clamped. H and W must be multiples of ``multiple_of`` and at least ``minimum``:
-    ``imaging.pad.run_padded`` sees to it for every image. A network never pads to a multiple itself,
+    `run_net` sees to it for every image. A network never pads to a multiple itself,
     because that would tie an exported graph to one size.
 
     Attributes:
@@ -52,6 +53,21 @@ class SRNet(nn.Module):
     def forward(self, lq: Tensor) -> Tensor:
         """Enlarge a batch of images."""
         raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+
+def run_net(net: SRNet, lq: Tensor, *, by: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+    """Restore images of any size: padded to what the net needs, and the padding cut off again.
+
+    Args:
+        net: What states its needs.
+        lq: (B, C, H, W); for `by` with more channels, where it takes a guide folded into it.
+        by: What is called in place of the net: its compiled form, or one that takes more than `lq`.
+
+    Returns:
+        (B, C, sH, sW).
+    """
+    called = net if by is None else by
+    return run_padded(called, lq, scale=net.scale, multiple_of=net.multiple_of, minimum=net.minimum)
 
 
 class EnlargedNet(SRNet):

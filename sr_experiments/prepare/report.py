@@ -8,7 +8,8 @@ from typing import Any
 
 from sr_experiments.data.headers import Size, inspect
 from sr_experiments.data.sources import Item
-from sr_experiments.data.stock import SSIM_WINDOW, TRAIN
+from sr_experiments.data.stock import TRAIN
+from sr_experiments.imaging.similarity import SSIM_WINDOW
 from sr_experiments.prepare.catalogue import PublishedSet
 from sr_experiments.prepare.look import GREY_KINDS, Look
 

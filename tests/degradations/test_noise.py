@@ -1,11 +1,17 @@
 """Noise by its moments."""
 
+import shlex
+
 import numpy as np
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
 from scipy import linalg, stats
 from torch import Tensor
 
+from sr_experiments.check import check
+from sr_experiments.config import register
 from sr_experiments.degradations.base import Degradation
 from sr_experiments.degradations.crops import Crops
 from sr_experiments.degradations.noise import (
@@ -16,6 +22,7 @@ from sr_experiments.degradations.noise import (
     SpeckleNoise,
 )
 from sr_experiments.imaging.random import Draw
+from tests.conftest import ROOT
 
 POSITIONS = torch.arange(100, 116)
 
@@ -88,6 +95,25 @@ def test_speckle_is_proportional_to_the_image() -> None:
     white, dark = noise[..., :100].std(), noise[..., 100:].std()
     assert float(white) == pytest.approx(20 / 255, rel=0.02)
     assert float(dark) == pytest.approx(5 / 255, rel=0.02)
+
+
+def test_speckle_takes_the_place_of_other_noise_as_the_page_on_radar_says() -> None:
+    """docs/fields/satellite.md: the step's _target_ and sigma are all that is said."""
+    page = (ROOT / "docs" / "fields" / "satellite.md").read_text(encoding="utf-8")
+    (line,) = [line for line in page.splitlines() if line.startswith("python ") and "SpeckleNoise" in line]
+    register()
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        config = compose(
+            "config", overrides=["name=toy", *shlex.split(line)[3:], "degradation.steps.noise.sigma=[20,20]"]
+        )
+    check(config)
+    image = torch.full((1, 1, 400, 400), 0.5)
+    image[..., 200:] = 0.125
+    lq = instantiate(config.degradation)(image, seed=0, positions=torch.zeros(1, dtype=torch.int64))
+    assert lq.shape == (1, 1, 200, 200)
+    bright, dark = lq[..., 20:80], lq[..., 120:180]
+    assert float(bright.std()) == pytest.approx(10 / 255, rel=0.03)
+    assert float(dark.std()) == pytest.approx(2.5 / 255, rel=0.03)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

@@ -11,8 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sr_experiments.imaging.pad import run_padded
-from sr_experiments.nets.base import SRNet
+from sr_experiments.nets.base import SRNet, run_net
 from sr_experiments.nets.spandrel import SpandrelNet
 from sr_experiments.nets.weights import load_matching, read_state_dict
 from tests.nets.toys import RGB_ONLY, build_net, has_scale, net_names
@@ -45,17 +44,13 @@ def image(net: SRNet, *, batch: int = 1) -> Tensor:
     )
 
 
-def padded(net: SRNet, lq: Tensor) -> Tensor:
-    return run_padded(net, lq, scale=net.scale, multiple_of=net.multiple_of, minimum=net.minimum)
-
-
 @pytest.mark.parametrize("scale", [2, 3, 4, 8])
 @pytest.mark.parametrize("name", NAMES)
 @torch.no_grad()
 def test_output_is_scale_times_the_input_for_any_size(name: str, scale: int) -> None:
     net = toy(name, scale).eval()
     for height, width in [(17, 13), (1, 2)]:
-        sr = padded(net, torch.rand(1, 3, height, width))
+        sr = run_net(net, torch.rand(1, 3, height, width))
         assert sr.shape == (1, 3, scale * height, scale * width)
         assert sr.dtype == torch.float32
         assert torch.isfinite(sr).all()
@@ -80,7 +75,7 @@ def test_any_number_of_channels(name: str, channels: int) -> None:
             build_net(name, scale=2, channels=channels, toy=True)
         return
     net = toy(name, 2, channels).eval()
-    assert padded(net, torch.rand(1, channels, 8, 9)).shape == (1, channels, 16, 18)
+    assert run_net(net, torch.rand(1, channels, 8, 9)).shape == (1, channels, 16, 18)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

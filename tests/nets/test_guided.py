@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from sr_experiments.imaging.pad import run_padded
 from sr_experiments.imaging.resize import imresize
 from sr_experiments.models.base import SRModel
 from sr_experiments.models.cost import multiply_adds
 from sr_experiments.models.inference import Inference
+from sr_experiments.nets.base import run_net
 from sr_experiments.nets.guided import GuidedNet
 from sr_experiments.nets.noisy import NoisyNet
 
@@ -187,7 +187,7 @@ def test_multiply_adds_count_the_guide() -> None:
 def test_padding_serves_it() -> None:
     guided = net(guide_channels=0)
     lq, _ = images(1, 2)
-    sr = run_padded(guided, lq, scale=4, multiple_of=guided.multiple_of, minimum=guided.minimum)
+    sr = run_net(guided, lq)
     assert sr.shape == (2, 1, 4, 8)
 
 

@@ -68,7 +68,7 @@ def test_slices_stand_for_their_values_and_persons_are_not_divided(
     for number, path in enumerate(sorted(Path("in").rglob("*.dcm")), start=1):
         levels = read_image(Path("out") / ("train" if number < 5 else "val") / f"{number:04d}.png")
         assert levels.dtype == np.uint16
-        values = Span(-1024, 3071).from_levels(levels)[:, :, 0]
+        values = Span(-1024, 3071).from_unit(levels / 65535)[:, :, 0]
         assert np.array_equal(np.floor(values + 1024 + 0.5), header_of(path).pixel_array)
     assert range_of(Path("out/train")) == range_of(Path("out/val")) == Span(-1024, 3071)
     said = capsys.readouterr().out
@@ -123,7 +123,7 @@ def test_scenes_are_cut_into_tiles_without_holes(capsys: Any) -> None:
     assert not Path("out/train/0001-03-03.tif").exists(), "where the hole is"
     tile = read_image(Path("out/train/0001-02-03.tif"))
     assert tile.dtype == np.uint16
-    values = np.floor(Span(0, 10000).from_levels(tile) + 0.5)
+    values = np.floor(Span(0, 10000).from_unit(tile / 65535) + 0.5)
     assert np.array_equal(values, np.moveaxis(bands[:, 16:32, 32:48], 0, -1))
     assert "experiment=satellite_x2 channels=4 data.root=out/train" in capsys.readouterr().out
 
