@@ -293,8 +293,9 @@ class SRData(LightningDataModule):
         if "position" not in batch:
             return batch | {key: to_float(batch[key]) for key in PLANES if key in batch}
         ready = self.finish(batch, batch["position"])
-        positions = super().transfer_batch_to_device(batch["position"], ready["gt"].device, dataloader_idx)
-        return {"position": positions, **ready}
+        device = ready["gt"].device
+        waits = device.type in ("cpu", "mps")  # Lightning's rule
+        return {"position": batch["position"].to(device, non_blocking=not waits), **ready}
 
     def finish(
         self, batch: Mapping[str, Tensor], positions: Tensor, *, ledger: Ledger | None = None
