@@ -1,6 +1,7 @@
 """Who may import whom: the table of docs/architecture.md, held."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,76 +12,14 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "sr_experiments"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-# room -> rooms of ours that it may import, besides itself
-MAY_IMPORT = {
-    "imaging": set(),
-    "features": {"imaging"},
-    "nets": {"imaging"},
-    "losses": {"features", "imaging"},
-    "metrics": {"features", "imaging"},
-    "degradations": {"imaging"},
-    "data": {"degradations", "imaging"},
-    "models": {"losses", "metrics", "nets.base", "imaging"},
-    "callbacks": {"models", "metrics.protocol", "imaging", "account", "ranks", "secret"},
-    "upscale": {
-        "bar",
-        "callbacks.panel",
-        "data.holes",
-        "data.memory",
-        "imaging",
-        "mistakes",
-        "models",
-        "paths",
-        "report.pictures",
-        "restorer",
-    },
-    "prepare": {"bar", "data", "imaging", "secret"},
-    "export": {"nets", "metrics", "imaging", "paths", "written"},
-    "report": {"metrics", "models.cost", "report.published"},
-    "profiling": {
-        "callbacks.axis",
-        "callbacks.sheet",
-        "check",
-        "export.graphs",
-        "metrics.protocol",
-        "models",
-        "nets.base",
-        "paths",
-        "rebuild",
-        "report",
-        "report.published",
-    },
-    "tuning": {
-        "devices",
-        "imaging.beside",
-        "models",
-        "nets.base",
-        "profiling.clock",
-        "profiling.machine",
-        "ranks",
-        "rebuild",
-    },
-    "build": {
-        "tuning",
-        "nets",
-        "losses",
-        "metrics",
-        "features",
-        "degradations",
-        "imaging",
-        "data",
-        "models",
-        "callbacks",
-        "config",
-        "devices",
-        "rebuild",
-        "secret",
-        "ranks",
-        "sweeps.member",
-        "sweeps.trials",
-        "written",
-    },
-}
+# The table of docs/architecture.md: (rooms of a row, what they may import besides one another).
+_ROW = re.compile(r"^\| (?P<rooms>`[^|]*`) \| [^|]* \| (?P<others>[^|]*) \|$", re.MULTILINE)
+_TABLE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").split("\n## ")[1]
+ROWS = [
+    (set(re.findall(r"`([\w.]+)`", row["rooms"])), set(re.findall(r"`([\w.]+)`", row["others"])))
+    for row in _ROW.finditer(_TABLE)
+]
+MAY_IMPORT = {room: rooms | others for rooms, others in ROWS for room in rooms}
 NEVER = {
     "imaging": {"pytorch_lightning", "hydra", "omegaconf", "kornia", "wandb"},
     "features": {"pytorch_lightning", "hydra", "omegaconf", "kornia", "wandb", "lpips"},
@@ -108,6 +47,7 @@ LIGHT = [
     "mistakes",
     "paths",
     "written",
+    "help",
 ]
 
 
@@ -125,16 +65,38 @@ def room_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+def rooms_of(path: Path) -> Iterator[str]:
+    """What a file imports of ours beyond its room, as `room.file`."""
+    for name in imports(path):
+        root, *rest = name.split(".")
+        if root == "sr_experiments" and rest and rest[0] != room_of(path) and rest[0] in MAY_IMPORT:
+            yield ".".join(rest[:2])
+
+
+def test_every_room_has_a_row() -> None:
+    assert set(MAY_IMPORT) == {room_of(path) for path in FILES} - {"__init__", "__main__"}
+    assert len(MAY_IMPORT) == sum(len(rooms) for rooms, _ in ROWS), "a room has one row"
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_room_imports_only_what_lies_below(path: Path) -> None:
     room = room_of(path)
     for name in imports(path):
-        root, *rest = name.split(".")
-        assert root not in NEVER.get(room, set()), f"{room} must not know {root}"
-        if root != "sr_experiments" or room not in MAY_IMPORT or not rest or rest[0] == room:
-            continue
-        allowed = MAY_IMPORT[room]
-        assert rest[0] in allowed or ".".join(rest[:2]) in allowed, f"{room} must not import {name}"
+        assert name.split(".")[0] not in NEVER.get(room, set()), f"{room} must not know {name}"
+    for name in rooms_of(path):
+        if room in MAY_IMPORT:
+            allowed = MAY_IMPORT[room]
+            assert name.split(".")[0] in allowed or name in allowed, f"{room} must not import {name}"
+
+
+def test_the_table_is_the_house_as_built() -> None:
+    """A row that allows what nobody does is a picture of another house."""
+    for rooms, others in ROWS:
+        found = {name for path in FILES if room_of(path) in rooms for name in rooms_of(path)}
+        unused = {
+            one for one in others if not any(name == one or name.split(".")[0] == one for name in found)
+        }
+        assert not unused, f"{' '.join(sorted(rooms))} no longer imports {' '.join(sorted(unused))}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))

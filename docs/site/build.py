@@ -7,6 +7,7 @@ that leads nowhere, or any warning, ends it with exit code 1.
 """
 
 import argparse
+import ast
 import os
 import re
 import shutil
@@ -85,6 +86,7 @@ def write_stage(folder: Path) -> Path:
     for room in ROOMS:
         write(pages / api_page(room), room_page(room))
     write(pages / "help.md", help_page())
+    write(pages / "files.md", files_page())
     for name in ("iframe-worker.js", "look.css"):
         (pages / "offline").mkdir(exist_ok=True)
         shutil.copy(HERE / name, pages / "offline")
@@ -174,6 +176,19 @@ def room_page(room: str) -> str:
     names = sorted(path.stem for path in (ROOT / PACKAGE / room).glob("*.py") if path.stem != "__init__")
     prefix = f"{PACKAGE}/{room}".replace("/", ".")
     return f"# {ROOMS[room]}\n\n" + "\n".join(f"::: {prefix}.{name}\n" for name in names)
+
+
+def files_page() -> str:
+    """Every file of the package, room by room, by the first line of its docstring."""
+    parts = ["# Every file\n\nBy its own first line; [the rooms](architecture.md).\n"]
+    files = sorted((ROOT / PACKAGE).rglob("*.py"), key=lambda path: (path.parent != ROOT / PACKAGE, path))
+    for folder in dict.fromkeys(path.parent for path in files):
+        parts.append(f"\n## {folder.relative_to(ROOT)}/\n\n| file | what |\n|---|---|")
+        for path in (path for path in files if path.parent == folder):
+            said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+            first = said.partition("\n")[0].replace("``", "`").replace("|", "\\|")
+            parts.append(f"| `{path.name}` | {first} |")
+    return "\n".join(parts) + "\n"
 
 
 def help_page() -> str:
