@@ -32,13 +32,12 @@ import numpy as np
 import repeated
 import torch
 from matplotlib.figure import Figure
-from written import where, write
+from written import RESULTS, where, write
 
 from sr_experiments.data.memory import readable
 from sr_experiments.imaging.io import whole_file
 
 STEPS = (1, 2, 4, 8)
-PLOT = Path(__file__).resolve().parent.parent / "docs" / "growth.png"
 ALL = ("files", "report", "preview", "workers", "batch", "patch", "image")
 
 
@@ -216,9 +215,9 @@ def main() -> None:
     lines = table(curves)
     print("\n".join([*lines, "", *(f"- {note}" for note in notes)]))
     if options.write:
-        draw(curves, PLOT)
+        draw(curves, RESULTS / "growth.png")
         data = {"curves": [vars(one) | {"exponent": one.exponent} for one in curves]}
-        write("growth", [*lines, "", f"![growth](../../docs/{PLOT.name})"], data, notes=notes)
+        write("growth", [*lines, "", "![growth](growth.png)"], data, notes=notes)
 
 
 if __name__ == "__main__":

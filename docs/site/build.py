@@ -31,6 +31,7 @@ OUTSIDE = {
     "CONTRIBUTING.md": "contributing.md",
     "data/README.md": "data/README.md",
 }
+RESULTS = "benchmarks/results"
 # Rooms with a page from their docstrings -> what its title says.
 ROOMS = {
     "nets": "Nets restore",
@@ -81,6 +82,8 @@ def write_stage(folder: Path) -> Path:
             place(path, pages, path.relative_to(ROOT / "docs").as_posix())
     for source, page in OUTSIDE.items():
         place(ROOT / source, pages, page)
+    for picture in sorted((ROOT / RESULTS).rglob("*.png")):
+        place(picture, pages, f"results/{picture.relative_to(ROOT / RESULTS).as_posix()}")
     for group in config_groups():
         write(pages / "conf" / f"{group}.md", config_page(group))
     for room in ROOMS:
@@ -140,6 +143,8 @@ def page_of(path: str, source: str) -> tuple[str, str]:
         return OUTSIDE[path], ""
     if (ROOT / path).is_dir() and (ROOT / path / "README.md").exists():
         return page_of(f"{path}/README.md", source)
+    if path.startswith(f"{RESULTS}/") and path.endswith(".png") and (ROOT / path).is_file():
+        return f"results/{path.removeprefix(f'{RESULTS}/')}", ""
     top, _, rest = path.partition("/")
     if top == "docs" and (ROOT / path).is_file():
         return rest, ""

@@ -78,7 +78,7 @@ def test_docstrings_and_configs_are_there_as_they_are(site: Path) -> None:
 
 def test_a_link_to_nothing_is_refused(tmp_path: Path) -> None:
     """In a copy, whose page leads to a file that is not there."""
-    for name in ("docs", "conf", "sr_experiments", "data"):
+    for name in ("docs", "conf", "sr_experiments", "data", "benchmarks/results"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md"):
         shutil.copy(ROOT / name, tmp_path)
