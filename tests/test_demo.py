@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.docs.pages import differs, masked, shown
-from tests.docs.test_pictures import apart
+from tests.docs.test_readme_pictures import apart
 
 
 @pytest.mark.slow
