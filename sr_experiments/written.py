@@ -13,6 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 from sr_experiments.imaging.beside import beside
 from sr_experiments.secret import redacted, redacted_all
 
+ENDED_EARLY = "training ended after"
+"""How a note of run.json begins that says which limit ended a training before its last step."""
+
 
 def write_text(path: Path, text: str) -> None:
     """Write whole or not at all, and without secrets."""

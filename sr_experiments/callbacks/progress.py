@@ -35,11 +35,10 @@ class ProgressBar(Callback):
         if not trainer.is_global_zero or not self.console.is_terminal:
             return
         self._bar = Progress(
+            # No more than 80 columns hold; steps of how many is what the bar shows.
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(bar_width=None),
-            MofNCompleteColumn(),
             TextColumn("{task.fields[numbers]}"),
-            TimeElapsedColumn(),
             TextColumn("{task.fields[left]} left"),
             console=self.console,
             refresh_per_second=2,  # rich would draw ten times, in the time of training

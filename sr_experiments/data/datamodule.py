@@ -139,7 +139,7 @@ class SRData(LightningDataModule):
         self.pin_memory, self.cache_limit, self.test = pin_memory, cache_limit, dict(test or {})
         self.augment, self.scales, self.range = augment or Augmentation(), list(scales or []), range
         refuse_impossible(self)
-        self.library = library_of(self)
+        self.library, self._checked = library_of(self), set[str]()  # stages whose files were looked at
 
     # ---- before training
 
@@ -163,7 +163,7 @@ class SRData(LightningDataModule):
         }.get(stage, tests)
 
     def check(self, stage: str = "fit") -> None:
-        """Look at every file's header; `setup` does it by itself.
+        """Look at every file's header, once; `setup` does it by itself.
 
         Args:
             stage: `fit` (training, validation and test images), `look` (training images, which are then not
@@ -172,9 +172,12 @@ class SRData(LightningDataModule):
         Raises:
             ValueError: With everything that is wrong, a line each.
         """
+        if stage in self._checked:
+            return
         sources = self._sources(stage)
         refuse_other_range(sources.values(), self.range)
         self.library.stock.check(sources)
+        self._checked.add(stage)
 
     def setup(self, stage: str) -> None:
         """Check the files; decode training and validation images where they are kept in memory.

@@ -98,4 +98,5 @@ def _why(run: Run) -> str:
     """What run.json says of an end that was none."""
     if run.status == "running":
         return "it runs still, or was killed before it could say so"
-    return str(run.record.get("error", "")) or "it was stopped before its end"
+    # The first line says what; a page has no room for a traceback's worth of Hydra's.
+    return str(run.record.get("error", "")).strip().partition("\n")[0] or "it was stopped before its end"

@@ -15,6 +15,7 @@ from sr_experiments.paths import shown
 from sr_experiments.sweeps.book import Book, Job
 from sr_experiments.sweeps.ended import SweepEnded
 from sr_experiments.sweeps.state import State
+from sr_experiments.written import ENDED_EARLY
 
 _DECIMALS = {"psnr": 2, "ssim": 4}
 _NAMED = 3  # runs that a message names before it counts the others
@@ -86,9 +87,15 @@ def rows(book: Book) -> list[dict[str, Any]]:
                 "of": len(states),
                 "metrics": _statistics([state.metrics for state in done]),
                 "demo": any(bool(state.record.get("demo")) for state in done),
+                "notes": [note for state in done for note in _ended_early(state)],
             }
         )
     return found
+
+
+def _ended_early(state: State) -> list[str]:
+    """What a run says of a limit that ended it: then its figures are not those of the others."""
+    return [str(note) for note in state.record.get("notes", []) if str(note).startswith(ENDED_EARLY)]
 
 
 def _statistics(metrics: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -141,6 +148,14 @@ def print_table(book: Book) -> None:
     console.print(table)
     if any(row["runs"] > 1 for row in found):
         console.print("mean ± standard deviation (n - 1) over seeds", style="dim")
+    early = [note for row in found for note in row["notes"]]
+    if early:
+        runs = sum(row["runs"] for row in found)
+        console.print(
+            f"note: {len(early)} of {runs} runs were ended before their last step, and do not compare with "
+            f"the others: {early[0]}",
+            style="yellow",
+        )
     if names:
         console.print("gain: of the first metric over bicubic; definitions: each run's table", style="dim")
 

@@ -28,7 +28,7 @@ from sr_experiments.tasks.resume import Start, alone, begun_with, find_start
 from sr_experiments.tasks.table import print_results
 from sr_experiments.tasks.together import together
 from sr_experiments.tuning.choices import Choices, settle
-from sr_experiments.written import read_json, write_rows, write_text
+from sr_experiments.written import ENDED_EARLY, read_json, write_rows, write_text
 
 _log = logging.getLogger(__name__)
 _C = TypeVar("_C", bound=pl.Callback)
@@ -65,8 +65,9 @@ def train(config: DictConfig, run_dir: Path, *, resume: bool = False) -> None:
         start = find_start(run_dir) if resume else Start()
         for note in start.notes:
             record.note(note)
-        choices = settle(config, recorded=begun_with(start, earlier))
         data = build_data(config)
+        data.check("fit")  # a folder that is not there is told before minutes of measuring
+        choices = settle(config, recorded=begun_with(start, earlier))
         model = build_model(config, continues=start.path is not None, choices=choices)
         trainer = build_trainer(config, run_dir, model=model)
         endings.push(_Ending(trainer, record))
@@ -167,7 +168,7 @@ def _fit(
         )
         if config.trainer.max_time is None:
             limit = "a limit of the trainer was reached"
-        record.note(f"training ended after {model.batches} of {planned} batches: {limit}")
+        record.note(f"{ENDED_EARLY} {model.batches} of {planned} batches: {limit}")
 
 
 @contextmanager

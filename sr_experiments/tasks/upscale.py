@@ -18,6 +18,7 @@ from sr_experiments.imaging.picture import read_picture, write_picture
 from sr_experiments.imaging.video.writer import Encoding
 from sr_experiments.mistakes import user_message
 from sr_experiments.models.base import count_parameters
+from sr_experiments.paths import shown
 from sr_experiments.rebuild import weights_of
 from sr_experiments.restorer import Restorer, open_restorer
 from sr_experiments.tasks.record import RunRecord
@@ -269,10 +270,10 @@ class _Worker:
 
     def _restored(self, job: _Job, target: Path, guide: Path | None, bar: Pixels) -> str:
         """Write the result of an image; what there is to say about it."""
-        shown = str(job.relative)
+        name = str(job.relative)
 
         def advance(share: float) -> None:
-            bar.at(shown, share * job.pixels)
+            bar.at(name, share * job.pixels)
 
         beside = None
         if guide is not None:
@@ -286,7 +287,7 @@ class _Worker:
         larger = enlarge(picture, self.restorer, alpha=self.alpha, guide=tensor, advance=advance)
         lost = write_picture(target, larger, quality=self.quality)
         if self.gallery is not None:
-            self.gallery.add(shown, picture, larger, scale=self.restorer.scale)
+            self.gallery.add(name, picture, larger, scale=self.restorer.scale)
         return f"{target.suffix} does not hold {' and '.join(lost)}" if lost else ""
 
 
@@ -305,4 +306,5 @@ def _work(jobs: list[_Job], worker: _Worker, table: Path) -> dict[Path, tuple[st
     if worker.gallery is not None:
         page, restorer = worker.folder / COMPARISON, worker.restorer
         worker.gallery.write(page, model=restorer.name, scale=restorer.scale)
+        print(f"compare  {shown(page)}")
     return outcome

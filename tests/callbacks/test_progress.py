@@ -11,9 +11,10 @@ from sr_experiments.tasks.evaluate import evaluate
 from tests.tasks.runs import photographs, run, toy_config
 
 
-def test_a_bar_in_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bar_in_a_terminal_of_eighty_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With how many steps of how many and the time that went by beside the rest, all were cut to dots."""
     drawn = io.StringIO()
-    terminal = Console(file=drawn, force_terminal=True, width=110)
+    terminal = Console(file=drawn, force_terminal=True, width=80)
     monkeypatch.setattr("sr_experiments.callbacks.progress.Console", lambda: terminal)
     root = photographs(tmp_path / "photographs")
     run(
@@ -24,7 +25,8 @@ def test_a_bar_in_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         "callbacks.progress.refresh_seconds=0.0",
     )
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn.getvalue())
-    assert re.search(r"epoch 2/2 .*8/8.* loss \d\.\d+ .*psnr_y \d+\.\d+ dB .*samples/s .*0:00 left", text)
+    assert re.search(r"epoch 2/2 .* loss \d\.\d+ .*psnr_y \d+\.\d+ dB .*samples/s .*0:00 left", text)
+    assert "…" not in text
     assert drawn.getvalue().endswith("\x1b[?25h"), "the cursor is given back"
 
 

@@ -103,7 +103,7 @@ def test_the_same_seed_again_is_no_second_seed(tmp_path: Path) -> None:
 
 def test_what_did_not_finish_or_can_not_be_read_is_apart_with_its_reason(tmp_path: Path) -> None:
     make_run(tmp_path / "good", VALUES)
-    make_run(tmp_path / "failed", VALUES, status="failed", record={"error": "ValueError: lr"})
+    make_run(tmp_path / "failed", VALUES, status="failed", record={"error": "ValueError: lr\nfull_key: loss"})
     make_run(tmp_path / "stopped", VALUES, status="interrupted")
     make_run(tmp_path / "running", VALUES, status="running")
     make_run(tmp_path / "prepared", VALUES, record={"task": "prepare"})

@@ -185,6 +185,19 @@ def test_a_failed_run_says_so(root: Path, tmp_path: Path) -> None:
     assert "smaller than data.patch_size=64" in record["error"]
 
 
+def test_a_folder_that_is_not_there_is_told_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody waited two minutes for "does not exist", while settings for speed were tried and compiled."""
+
+    def too_early(*_: object, **__: object) -> None:
+        raise AssertionError("the settings are chosen before the files are looked at")
+
+    monkeypatch.setattr("sr_experiments.tasks.train.settle", too_early)
+    with pytest.raises(ValueError, match=r"the folder .*nowhere does not exist; expected "):
+        run(tmp_path / "nowhere", tmp_path / "run")
+
+
 def test_a_clock_ends_a_run_and_it_is_said(root: Path, tmp_path: Path) -> None:
     record = run(root, tmp_path, "data.steps_per_epoch=100000", "trainer.max_time='00:00:00:02'")
     assert record["status"] == "finished"
