@@ -49,6 +49,7 @@ def _notes(tables: Sequence[Table]) -> list[str]:
     sources = dict.fromkeys(line.source for table in tables for line in table.lines if line.source)
     if any(line.demo for table in tables for line in table.lines):
         notes.insert(0, "demo: a few photographs and a few minutes; compares with nothing published")
+    notes[:0] = [table.cut for table in tables if table.cut]
     return [*notes, *(f"paper: {source}" for source in sources)]
 
 

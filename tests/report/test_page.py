@@ -184,3 +184,15 @@ def test_only_the_best_have_comparisons_where_there_are_many(tmp_path: Path) -> 
 def test_mistakes_are_answered(tmp_path: Path, options: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=re.escape(says)):
         report(config(), tmp_path, **options)
+
+
+def test_runs_that_a_clock_ended_do_not_pass_for_whole_ones(tmp_path: Path) -> None:
+    """Six demo runs on a busy machine had up to 1500 steps, and the fewest 228; only the last table told."""
+    note = "training ended after 228 of 1500 batches: trainer.max_time=00:00:04:00 was reached"
+    make_run(tmp_path / "runs" / "1", [30.0, 31.0], seed=1)
+    make_run(tmp_path / "runs" / "2", [25.0, 24.0], seed=2, record={"notes": [note]})
+    said = f"1 of 2 runs were ended before their last step, and do not compare with the others: {note}"
+    page = made(tmp_path / "runs", tmp_path / "out")
+    assert f'<p class="banner">{said}.</p>' in page
+    assert f"- {said}\n" in (tmp_path / "out" / "table.md").read_text(encoding="utf-8")
+    assert f"% {said}\n" in (tmp_path / "out" / "table.tex").read_text(encoding="utf-8")
