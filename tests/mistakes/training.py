@@ -161,8 +161,8 @@ VALUES: dict[str, Mistake] = {
         "img_range, upsampler, resi_connection",
     ),
     "a scale that spandrel's net has not": Mistake(
-        f"{TRAIN} model=spandrel/swinir scale=16",
-        "scale=16: SwinIR is defined for scale 2, 3, 4, 8",
+        f"{TRAIN} model=spandrel/swinir scale=1",
+        "scale=1: SwinIR is defined for scale 2, 3, 4, 8",
     ),
     "one net for several scales": Mistake(
         f"{TRAIN} data.scales=[2,3]",

@@ -174,7 +174,7 @@ MISTAKES = {
         "The file is recognised as EDSR x3 of 1 channel: model=recognised takes that net.",
     ),
     "nothing fits": (
-        ["init_from=DESK/edsr.pth", "model=srvgg"],
+        ["init_from=DESK/edsr.pth", "model=srvgg", "data.patch_size=16"],
         "nothing in it fits this net; for example sub_mean.weight: no such key in the net\n  The file is "
         "recognised as EDSR x3 of 1 channel: model=recognised takes that net.",
     ),
