@@ -17,6 +17,21 @@ ENDED_EARLY = "training ended after"
 """How a note of run.json begins that says which limit ended a training before its last step."""
 
 
+def early_ends(record: Mapping[str, Any]) -> list[str]:
+    """Notes of a run.json on a limit that ended the training: its figures are not those of a whole run."""
+    return [note for note in map(str, record.get("notes") or []) if note.startswith(ENDED_EARLY)]
+
+
+def told_of_early_ends(notes: Sequence[str], *, runs: int) -> str:
+    """A sentence for whoever compares them; empty if there are no `notes` of so many runs."""
+    if not notes:
+        return ""
+    return (
+        f"{len(notes)} of {runs} runs were ended before their last step, and do not compare with the others: "
+        f"{notes[0]}"
+    )
+
+
 def write_text(path: Path, text: str) -> None:
     """Write whole or not at all, and without secrets."""
     with beside(path) as temporary:

@@ -12,7 +12,7 @@ from sr_experiments.report.configurations import ABSENT, differences, shown
 from sr_experiments.report.published import Published
 from sr_experiments.report.statistics import t_interval
 from sr_experiments.report.words import count, number
-from sr_experiments.written import ENDED_EARLY
+from sr_experiments.written import early_ends, told_of_early_ends
 
 Papers = Mapping[tuple[str, str, int, str], Published]
 _COLUMNS = 8  # of config keys: more are told in one cell
@@ -72,14 +72,7 @@ class Table:
     def cut(self) -> str:
         """What is to be known of runs that a limit ended, a clock say; empty if there are none."""
         runs = [run for row in self.board.rows for run in row.runs]
-        notes = [str(note) for run in runs for note in run.record.get("notes") or []]
-        early = [note for note in notes if note.startswith(ENDED_EARLY)]
-        if not early:
-            return ""
-        return (
-            f"{len(early)} of {len(runs)} runs were ended before their last step, and do not compare with "
-            f"the others: {early[0]}"
-        )
+        return told_of_early_ends([note for run in runs for note in early_ends(run.record)], runs=len(runs))
 
 
 def leaderboard(board: Board, *, papers: Papers, higher: Mapping[str, bool]) -> Table:

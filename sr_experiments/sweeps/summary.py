@@ -15,7 +15,7 @@ from sr_experiments.paths import shown
 from sr_experiments.sweeps.book import Book, Job
 from sr_experiments.sweeps.ended import SweepEnded
 from sr_experiments.sweeps.state import State
-from sr_experiments.written import ENDED_EARLY
+from sr_experiments.written import early_ends, told_of_early_ends
 
 _DECIMALS = {"psnr": 2, "ssim": 4}
 _NAMED = 3  # runs that a message names before it counts the others
@@ -87,15 +87,10 @@ def rows(book: Book) -> list[dict[str, Any]]:
                 "of": len(states),
                 "metrics": _statistics([state.metrics for state in done]),
                 "demo": any(bool(state.record.get("demo")) for state in done),
-                "notes": [note for state in done for note in _ended_early(state)],
+                "notes": [note for state in done for note in early_ends(state.record)],
             }
         )
     return found
-
-
-def _ended_early(state: State) -> list[str]:
-    """What a run says of a limit that ended it: then its figures are not those of the others."""
-    return [str(note) for note in state.record.get("notes", []) if str(note).startswith(ENDED_EARLY)]
 
 
 def _statistics(metrics: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -149,13 +144,8 @@ def print_table(book: Book) -> None:
     if any(row["runs"] > 1 for row in found):
         console.print("mean ± standard deviation (n - 1) over seeds", style="dim")
     early = [note for row in found for note in row["notes"]]
-    if early:
-        runs = sum(row["runs"] for row in found)
-        console.print(
-            f"note: {len(early)} of {runs} runs were ended before their last step, and do not compare with "
-            f"the others: {early[0]}",
-            style="yellow",
-        )
+    if said := told_of_early_ends(early, runs=sum(row["runs"] for row in found)):
+        console.print(f"note: {said}", style="yellow")
     if names:
         console.print("gain: of the first metric over bicubic; definitions: each run's table", style="dim")
 
