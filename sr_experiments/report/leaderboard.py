@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 
-from sr_experiments.metrics.protocol import decimals_of
 from sr_experiments.report.boards import Board, Row
 from sr_experiments.report.configurations import ABSENT, differences, shown
 from sr_experiments.report.published import Published
@@ -188,9 +187,7 @@ def _metric(row: Row, name: str) -> Cell:
     mean, interval = float(reached.mean()), t_interval(reached)
     if not row.configuration.drawn or interval is None:
         return Cell(number(mean, name), mean)
-    half = (interval[1] - interval[0]) / 2
-    reach = number(half, name, more=int(half < 0.1 ** (decimals_of(name) - 1)))  # two digits at least
-    return Cell(f"{number(mean, name)} ± {reach}", mean)
+    return Cell(f"{number(mean, name)} ± {number((interval[1] - interval[0]) / 2, name)}", mean)
 
 
 def _mean(row: Row, name: str) -> float | None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sr_experiments.metrics.protocol import PROTOCOLS
 from sr_experiments.models.cost import CONVENTION
 from sr_experiments.report.leaderboard import Line, Table
+from sr_experiments.report.words import tex
 
 _SEEDS = "± is half the 95 % interval of the mean over seeds, by Student's t; one seed has none"
 _DEMO = "demo"
@@ -30,8 +31,8 @@ def latex(tables: Sequence[Table], *, apart: Sequence[str]) -> str:
     for table in tables:
         shown = [place for place, column in enumerate(table.columns) if column.kind != "key"]
         form = "".join("l" if table.columns[place].kind == "text" else "r" for place in shown)
-        head = " & ".join(_tex(table.columns[place].title) for place in shown)
-        rows = [" & ".join(_tex(text) for text in _texts(line, shown)) + r" \\" for line in table.lines]
+        head = " & ".join(tex(table.columns[place].title) for place in shown)
+        rows = [" & ".join(tex(text) for text in _texts(line, shown)) + r" \\" for line in table.lines]
         body = [rf"\begin{{tabular}}{{{form}}}", r"\toprule", head + r" \\", r"\midrule", *rows]
         title = f"% {table.board.title}, {len(table.board.images)} images"
         parts.append("\n".join([title, *body, r"\bottomrule", r"\end{tabular}"]))
@@ -55,12 +56,3 @@ def _notes(tables: Sequence[Table]) -> list[str]:
 
 def _escaped(text: str) -> str:
     return text.replace("|", "\\|")
-
-
-def _tex(text: str) -> str:
-    text = text.replace("\\", "/")
-    for character in "&%$#_{}":
-        text = text.replace(character, f"\\{character}")
-    for sign, written in (("±", r"$\pm$"), ("\u2212", "$-$"), ("^", r"\^{}"), ("~", r"\~{}")):
-        text = text.replace(sign, written)
-    return text

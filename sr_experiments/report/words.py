@@ -1,15 +1,14 @@
 """Numbers as tables give them, and what a comparison says in a sentence."""
 
 import math
+import re
 
 from sr_experiments.metrics.protocol import decimals_of, unit_of
 from sr_experiments.report.statistics import Comparison
 
-MINUS = "\u2212"
-
 
 def number(value: float | None, metric: str, *, signed: bool = False, more: int = 0) -> str:
-    """A metric's value; a dash where there is none.
+    """A metric's value; a dash where there is none. A minus is ASCII's, so that a copied number is one.
 
     Args:
         value: None, or any number.
@@ -20,9 +19,19 @@ def number(value: float | None, metric: str, *, signed: bool = False, more: int 
     if value is None or math.isnan(value):
         return "-"
     text = f"{value:{'+' if signed else ''}.{decimals_of(metric) + more}f}"
-    if not text.strip("+-0."):
-        text = text.lstrip("+-")  # no sign before a zero
-    return text.replace("-", MINUS)
+    return text if text.strip("+-0.") else text.lstrip("+-")  # no sign before a zero
+
+
+def tex(text: str) -> str:
+    """A cell of a table as LaTeX takes it."""
+    if re.fullmatch(r"[+-][\d.]+", text):
+        return f"${text}$"
+    text = text.replace("\\", "/")
+    for character in "&%$#_{}":
+        text = text.replace(character, f"\\{character}")
+    for sign, written in (("±", r"$\pm$"), ("^", r"\^{}"), ("~", r"\~{}")):
+        text = text.replace(sign, written)
+    return text
 
 
 def count(value: float | None) -> str:

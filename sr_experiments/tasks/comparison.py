@@ -8,11 +8,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from sr_experiments.metrics.protocol import PROTOCOLS, decimals_of, metrics_of
+from sr_experiments.metrics.protocol import PROTOCOLS, metrics_of
 from sr_experiments.report.published import Published
+from sr_experiments.report.words import number, tex
 from sr_experiments.written import write_text
 
-_MISSING = "-"
 _MAIN = ("psnr", "ssim")
 
 
@@ -54,13 +54,6 @@ class Measured:
         return {name: value for name, value in self.metrics.items() if name not in main}
 
 
-def _number(name: str, value: float | None, *, sign: str = "") -> str:
-    if value is None:
-        return _MISSING
-    text = f"{value:{sign}.{decimals_of(name)}f}"
-    return text if text.strip("+-0.") else text.lstrip("+-")  # no sign before a zero
-
-
 def _what(one: Measured) -> tuple[str, str]:
     protocol = f"{one.protocol}, {one.degradation}" if one.degradation else one.protocol
     return f"{one.dataset} x{one.scale}", protocol
@@ -72,7 +65,7 @@ def _cells(one: Measured) -> list[str]:
     for kind in _MAIN:
         name, ours, theirs = one.main(kind)
         difference = None if theirs is None else ours - theirs
-        cells += [_number(name, ours), _number(name, theirs), _number(name, difference, sign="+")]
+        cells += [number(ours, name), number(theirs, name), number(difference, name, signed=True)]
     return cells
 
 
@@ -126,7 +119,7 @@ def _print_others(console: Console, found: Sequence[Measured]) -> None:
     for index, column in enumerate(["set", "protocol", *names]):
         more.add_column(column, justify="left" if index < 2 else "right")
     for one in found:
-        more.add_row(*_what(one), *(_number(name, one.others().get(name)) for name in names))
+        more.add_row(*_what(one), *(number(one.others().get(name), name) for name in names))
     console.print(more)
 
 
@@ -145,7 +138,7 @@ def _markdown(found: Sequence[Measured], name: str) -> str:
         lines += ["", f"| set | protocol | {' | '.join(others)} |"]
         lines.append(f"|{'|'.join(['---'] * 2 + ['---:'] * len(others))}|")
         for one in found:
-            cells = [_number(key, one.others().get(key)) for key in others]
+            cells = [number(one.others().get(key), key) for key in others]
             lines.append(f"| {' | '.join([*_what(one), *cells])} |")
     lines += ["", *(f"- {protocol}: {PROTOCOLS[protocol]}" for protocol in _protocols(found))]
     lines += [f"- paper: {source}" for source in _sources(found)]
@@ -154,15 +147,9 @@ def _markdown(found: Sequence[Measured], name: str) -> str:
 
 def _latex(found: Sequence[Measured], name: str) -> str:
     """For a paper: needs the package booktabs."""
-    header = [_tex(cell) for cell in _header(found, name)]
-    rows = [" & ".join(_tex(cell) for cell in (*_what(one), *_cells(one))) + r" \\" for one in found]
+    header = [tex(cell) for cell in _header(found, name)]
+    rows = [" & ".join(tex(cell) for cell in (*_what(one), *_cells(one))) + r" \\" for one in found]
     explained = [f"% {protocol}: {PROTOCOLS[protocol]}" for protocol in _protocols(found)]
     explained += [f"% paper: {source}" for source in _sources(found)]
     body = [r"\begin{tabular}{llrrrrrr}", r"\toprule", " & ".join(header) + r" \\", r"\midrule", *rows]
     return "\n".join([*explained, *body, r"\bottomrule", r"\end{tabular}"]) + "\n"
-
-
-def _tex(text: str) -> str:
-    for character in "&%$#_{}":
-        text = text.replace(character, f"\\{character}")
-    return f"${text}$" if text[:1] in "+-" and len(text) > 1 else text

@@ -5,7 +5,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from sr_experiments.metrics.protocol import PROTOCOLS, decimals_of
+from sr_experiments.metrics.protocol import PROTOCOLS
+from sr_experiments.report.words import number
 
 
 def print_results(record: dict[str, Any], *, name: str, protocol: str) -> None:
@@ -25,9 +26,9 @@ def print_results(record: dict[str, Any], *, name: str, protocol: str) -> None:
         table.add_column(column, justify="right")
     for dataset, metrics in record["metrics"].items():
         for index, (metric, value) in enumerate((k, v) for k, v in metrics.items() if k != "bicubic"):
-            decimals = decimals_of(metric)
             bicubic = metrics["bicubic"][metric]
-            row = [f"{bicubic:.{decimals}f}", f"{value:.{decimals}f}", f"{value - bicubic:+.{decimals}f}"]
+            row = [number(bicubic, metric), number(value, metric)]
+            row.append(number(value - bicubic, metric, signed=True))
             table.add_row(dataset if index == 0 else "", metric, *row)
     console.print()
     console.print(table)

@@ -154,7 +154,7 @@ def test_equal_configurations_are_rarely_told_apart_and_the_interval_holds() -> 
         (30.2049, "psnr_y", {}, "30.20"),
         (0.81128, "ssim_y", {}, "0.8113"),
         (-0.001, "psnr_y", {"signed": True}, "0.00"),
-        (-0.5, "psnr_y", {"signed": True}, "\u22120.50"),
+        (-0.5, "psnr_y", {"signed": True}, "-0.50"),
         (0.5, "psnr_y", {"signed": True, "more": 1}, "+0.500"),
         (None, "psnr_y", {}, "-"),
         (float("nan"), "psnr_y", {}, "-"),

@@ -24,6 +24,15 @@ def test_it_shows_net_bicubic_gain_protocol_and_notes(capsys: pytest.CaptureFixt
     assert max(map(len, text.splitlines())) <= 80
 
 
+def test_what_rounds_to_nothing_has_no_sign(capsys: pytest.CaptureFixture[str]) -> None:
+    """Bicubic interpolation once had a gain of -0.00 dB over itself."""
+    values = {"psnr_y": 29.4999, "bicubic": {"psnr_y": 29.5}}
+    print_results(RECORD | {"metrics": {"demo": values}}, name="bicubic", protocol="rgb")
+    row = next(line for line in capsys.readouterr().out.splitlines() if "psnr_y" in line)
+    assert "-0.00" not in row
+    assert row.split()[-2] == "0.00"
+
+
 @pytest.mark.parametrize(
     ("protocol", "words"),
     [("luma", "luma: one channel"), ("bands", "over all bands"), ("range", "PSNR at 65535")],
