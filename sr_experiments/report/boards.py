@@ -85,7 +85,7 @@ def boards(found: Sequence[Configuration]) -> tuple[list[Board], list[Repeated]]
         for run in sorted(configuration.runs, key=lambda run: run.started):
             for place, measured in run.measured.items():
                 board = _board_for(made, place, measured)
-                key = (id(board), run.seed)
+                key = (id(board), run.seed if run.drawn else None)
                 if key in latest:
                     repeated.append(Repeated(latest[key][1], run))
                 latest[key] = (board, run, measured)
@@ -100,7 +100,7 @@ def boards(found: Sequence[Configuration]) -> tuple[list[Board], list[Repeated]]
 def _board_for(made: list[Board], place: Place, measured: Measured) -> Board:
     same = [board for board in made if board.place == place]
     for board in same:
-        if board.images == measured.images and _agree(board.bicubic, measured.bicubic):
+        if board.images == measured.images and agree(board.bicubic, measured.bicubic):
             board.bicubic |= {k: v for k, v in measured.bicubic.items() if k not in board.bicubic}
             return board
     board = Board(place, len(same) + 1, measured.images, dict(measured.bicubic))
@@ -108,7 +108,7 @@ def _board_for(made: list[Board], place: Place, measured: Measured) -> Board:
     return board
 
 
-def _agree(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
+def agree(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
     """Whether bicubic interpolation fared alike: the images and what was made of them are then the same."""
     names = [name for name in one if name in other and name.startswith(("psnr", "ssim"))]
     if not names:

@@ -1,7 +1,8 @@
 """Runs that differ only in their seed are one configuration; what tells configurations apart."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -12,6 +13,10 @@ from sr_experiments.report.runs import Run
 _ASIDE = (
     "seed",
     "data.seed",
+    "data.degradation",  # this and the next three are those of the run
+    "data.scale",
+    "data.channels",
+    "data.guide_channels",
     "task",
     "debug",
     "data_dir",
@@ -36,6 +41,8 @@ _ASIDE = (
 )
 _INFERENCE = {"self_ensemble": False, "tile": None, "tile_overlap": 32}
 ABSENT = "-"
+# What the key `loss` says, or the model's name does.
+_SAID = re.compile(r"name|net\._target_|adversary\.weight|loss\.terms\.[^.]+\.(weight|loss\._target_)")
 
 
 @dataclass
@@ -69,8 +76,13 @@ class Configuration:
 
     @property
     def drawn(self) -> bool:
-        """Whether a seed can change anything: interpolation has no parameters."""
-        return bool(self.fact("parameters") != 0)
+        """Whether a seed can change anything."""
+        return self.runs[0].drawn
+
+    def says(self, key: str) -> str:
+        """A value as one reads it: a class by its last name, a dash where there is none."""
+        text = shown(self.config.get(key, ABSENT))
+        return text.rpartition(".")[2] if key.endswith("_target_") else text
 
     def fact(self, key: str) -> Any:
         """What the first run that says it says."""
@@ -108,7 +120,11 @@ def identity(run: Run) -> dict[str, Any]:
     """
     source = run.trained or run
     flat = {key: value for key, value in _flat(source.config) if not _aside(key)}
-    if "precision" in source.record:
+    if not run.drawn:  # nothing was trained, so nothing of how counts
+        flat = {key: value for key, value in flat.items() if key.startswith("net.") and key != "net.scale"}
+    elif loss := _loss(source.config):
+        flat = {"loss": loss, **flat}
+    if run.drawn and "precision" in source.record:
         flat["precision"] = source.record["precision"]
     if run.record.get("task") == "evaluate":
         options = dict(run.record.get("inference") or {})
@@ -126,16 +142,26 @@ def identity(run: Run) -> dict[str, Any]:
 def differences(found: Sequence[Configuration]) -> list[str]:
     """The keys in which configurations differ, those that all have first."""
     keys = list(dict.fromkeys(key for one in found for key in one.config))
-    differing = [key for key in keys if len({shown(one.config.get(key, ABSENT)) for one in found}) > 1]
-    differing = [key for key in differing if key not in ("name", "net._target_")]  # the label says it
-    # A schedule's lengths follow from the budget, which is what somebody chose.
-    return sorted(
-        differing, key=lambda key: (sum(key not in one.config for one in found), key.startswith("schedule."))
-    )
+    having = {key: [shown(one.config[key]) for one in found if key in one.config] for key in keys}
+    several = {key for key in keys if len(set(having[key])) > 1}
+    differing = [key for key in keys if key in several or len(having[key]) < len(found)]
+    differing = [key for key in differing if not _SAID.fullmatch(key)]
+    # What some do not have, and all others alike, follows from another: from the net, or the loss.
+    chosen = [key for key in differing if key in several or key.startswith("task.")]
+    if _kinds(chosen, found) < _kinds(differing, found):
+        chosen = differing
+    # A schedule's lengths follow from the budget, which is what somebody chose; details from the whole.
+    whole = {key for key in chosen if key == "loss" or short(key) != key}
+    return sorted(chosen, key=lambda key: (-len(having[key]), key.startswith("schedule."), key not in whole))
+
+
+def short(key: str) -> str:
+    """Of a part that was chosen as a whole its name: `optimizer` of `optimizer._target_`."""
+    return key.removesuffix("._target_").removesuffix(".name")
 
 
 def shown(value: Any) -> str:
-    """A value as one reads it: classes by their last name."""
+    """A value as it is typed."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, float):
@@ -162,16 +188,24 @@ def _aside(key: str) -> bool:
     return any(key == aside or key.startswith(f"{aside}.") for aside in _ASIDE)
 
 
+def _loss(config: Mapping[str, Any]) -> str:
+    """What was minimised, as a sum: l1+0.1*perceptual. Empty where the config has no named terms."""
+    terms = dict((config.get("loss") or {}).get("terms") or {})
+    terms |= {"adversary": config["adversary"]} if config.get("adversary") else {}
+    weights = {name: term["weight"] for name, term in terms.items() if term.get("weight")}
+    return "+".join(name if weight == 1 else f"{shown(weight)}*{name}" for name, weight in weights.items())
+
+
+def _kinds(keys: Sequence[str], found: Sequence[Configuration]) -> int:
+    """How many kinds of configurations a model's name and these keys tell apart."""
+    return len({(one.name, *(shown(one.config.get(key, ABSENT)) for key in keys)) for one in found})
+
+
 def _telling(keys: Sequence[str], found: Sequence[Configuration]) -> list[str]:
-    """Those keys that tell apart what the ones before them do not, or are the first that one has."""
+    """Those keys that tell apart what the ones before them do not."""
     telling: list[str] = []
     for key in keys:
-        kinds = [
-            {tuple(shown(one.config.get(each, ABSENT)) for each in some) for one in found}
-            for some in (telling, [*telling, key])
-        ]
-        first = any(key in one.config and not any(each in one.config for each in telling) for one in found)
-        if first or len(kinds[1]) > len(kinds[0]):
+        if _kinds([*telling, key], found) > _kinds(telling, found):
             telling.append(key)
     return telling
 
@@ -182,10 +216,10 @@ def _label(found: Sequence[Configuration]) -> None:
     for one in found:
         by_name.setdefault(one.name, []).append(one)
     for name, same in by_name.items():
-        keys = [key for key in differences(same) if not key.endswith("_target_")] or differences(same)
-        telling = _telling(keys, same)[:3]
+        every = {key for one in same for key in one.config}
+        telling = _telling(differences(same), same)[:3]
         for one in same:
-            told = [f"{_short(key, keys)}={shown(one.config[key])}" for key in telling if key in one.config]
+            told = [f"{_word(key, every)}={one.says(key)}" for key in telling if key in one.config]
             one.label = " ".join([name, *told]) if len(same) > 1 else name
         labels = [one.label for one in same]
         for number, one in enumerate(same):
@@ -193,8 +227,8 @@ def _label(found: Sequence[Configuration]) -> None:
                 one.label += f" #{labels[: number + 1].count(labels[number])}"
 
 
-def _short(key: str, among: Sequence[str]) -> str:
-    """Its last word, or two where that would be another's, too."""
-    words = key.split(".")
-    alike = sum(other.split(".")[-1] == words[-1] for other in among)
+def _word(key: str, among: Iterable[str]) -> str:
+    """Its last word, or two where that is another's, too."""
+    words = short(key).split(".")
+    alike = sum(short(other).split(".")[-1] == words[-1] for other in among)
     return ".".join(words[-2:] if alike > 1 else words[-1:])

@@ -87,7 +87,8 @@ def _set_apart(found: Gathered, repeated: dict[Path, Run]) -> None:
     for run in found.runs:
         if run.folder not in counted:
             newer = found.shown(repeated[run.folder].folder)
-            why = f"{newer} has the same configuration and seed, and is newer"
+            same = "configuration and seed" if run.drawn else "configuration"
+            why = f"{newer} has the same {same}, and is newer"
             found.apart.append(Apart(found.shown(run.folder), "repeated", why))
     found.runs = [run for run in found.runs if run.folder in counted]
     for one in found.configurations:

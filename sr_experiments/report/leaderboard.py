@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from sr_experiments.report.boards import Board, Row
-from sr_experiments.report.configurations import ABSENT, differences, shown
+from sr_experiments.report.boards import Board, Row, agree
+from sr_experiments.report.configurations import ABSENT, differences, short
 from sr_experiments.report.published import Published
 from sr_experiments.report.statistics import t_interval
 from sr_experiments.report.words import count, number
@@ -94,7 +94,8 @@ def leaderboard(board: Board, *, papers: Papers, higher: Mapping[str, bool]) -> 
     beside = published if names & set(published) else {}
     columns = _columns(board, higher, keys, has_papers=bool(beside))
     lines = [_ours(board, row, beside, keys) for row in board.rows]
-    lines.append(_bicubic(board, beside, keys))
+    if not any(_is_bicubic(row) for row in board.rows):
+        lines.append(_bicubic(board, beside, keys))
     blank = 3 + (2 * len(_papers_metrics(board)) if beside else 0)
     lines += [_paper(board, model, found, _blank(blank, keys)) for model, found in published.items()]
     place_of_main = 2 + board.metrics.index(board.main)
@@ -118,7 +119,7 @@ def _columns(
         columns += [Column(f"paper {name}", "number") for name in _papers_metrics(board)]
         columns += [Column(f"{name} less paper", "number") for name in _papers_metrics(board)]
     columns += [Column(name, "number") for name in ("parameters", "multiply-adds", "samples/s")]
-    columns += [Column(key, "key") for key in keys[:_COLUMNS]]
+    columns += [Column(short(key), "key") for key in keys[:_COLUMNS]]
     return columns + ([Column("also differs", "key")] if len(keys) > _COLUMNS else [])
 
 
@@ -128,20 +129,27 @@ def _papers_metrics(board: Board) -> list[str]:
 
 def _ours(board: Board, row: Row, published: Mapping[str, Published], keys: Sequence[str]) -> Line:
     one = row.configuration
-    cells = [Cell(one.label, one.label), Cell(str(len(row.runs)), float(len(row.runs)))]
+    seeds = Cell(str(len(row.runs)), float(len(row.runs))) if one.drawn else Cell("-")
+    cells = [Cell(one.label, one.label), seeds]
     means = {name: _mean(row, name) for name in board.metrics}
     cells += [_metric(row, name) for name in board.metrics]
     if published:
         cells += _beside(board, means, published.get(one.name))
     facts = [one.fact("parameters"), one.multiply_adds, one.speed()]
     cells += [Cell(count(value), value) for value in facts]
-    told = [shown(one.config.get(key, ABSENT)) for key in keys]
+    told = [one.says(key) for key in keys]
     cells += [Cell(text, _number_or_text(text)) for text in told[:_COLUMNS]]
     if len(keys) > _COLUMNS:
         rest = zip(keys[_COLUMNS:], told[_COLUMNS:], strict=True)
-        text = ", ".join(f"{key}={value}" for key, value in rest if value != ABSENT)
+        text = ", ".join(f"{short(key)}={value}" for key, value in rest if value != ABSENT)
         cells.append(Cell(text, text))
     return Line(cells, "ours", demo=one.demo, row=row)
+
+
+def _is_bicubic(row: Row) -> bool:
+    """Whether a run was bicubic interpolation itself: its figures stand in the table as the baseline's."""
+    one = row.measured[0]
+    return not row.configuration.drawn and agree(one.values, one.bicubic)
 
 
 def _bicubic(board: Board, published: Mapping[str, Published], keys: Sequence[str]) -> Line:

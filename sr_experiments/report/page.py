@@ -107,9 +107,10 @@ def _detailed(content: Content, most: int) -> list[Configuration]:
 
 
 def _shots(detailed: Sequence[Configuration]) -> list[tuple[Configuration, Run]]:
-    """A run of each configuration, then a second one of each, and so on."""
-    most = max(len(one.runs) for one in detailed)
-    return [(one, one.runs[place]) for place in range(most) for one in detailed if place < len(one.runs)]
+    """A run of each configuration, then a second one of each, and so on; bicubic is there without a run."""
+    shown = [one for one in detailed if one.name != "bicubic"]
+    most = max((len(one.runs) for one in shown), default=0)
+    return [(one, one.runs[place]) for place in range(most) for one in shown if place < len(one.runs)]
 
 
 def _shot_name(one: Configuration, run: Run) -> str:

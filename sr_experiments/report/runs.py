@@ -91,6 +91,11 @@ class Run:
         return None if seed is None else int(seed)
 
     @property
+    def drawn(self) -> bool:
+        """Whether a seed can change anything: interpolation has no parameters."""
+        return (self.trained or self).record.get("parameters") != 0
+
+    @property
     def started(self) -> str:
         """When, for the question which of two is newer."""
         return str(self.record.get("started", ""))

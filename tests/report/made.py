@@ -39,7 +39,7 @@ def make_run(
             "psnr_y": value,
             "ssim_y": 0.5 + value / 100,
             "bicubic/psnr_y": bicubic + number,
-            "bicubic/ssim_y": 0.7,
+            "bicubic/ssim_y": 0.5 + (bicubic + number) / 100,
         }
         for number, (name, value) in enumerate(zip(images, values, strict=True))
     ]

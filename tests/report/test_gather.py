@@ -22,6 +22,10 @@ def only(found: Gathered) -> Board:
     return board
 
 
+def labels(folder: Path) -> list[str]:
+    return [row.configuration.label for row in only(gather([str(folder)])).rows]
+
+
 def test_folders_sweeps_and_globs_lead_to_runs_once_each(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,16 +69,53 @@ def test_the_precision_that_was_used_counts_and_not_the_one_asked_for(tmp_path: 
             record={"precision": precision},
             config={"precision": "auto"},
         )
-    labels = [row.configuration.label for row in only(gather([str(tmp_path)])).rows]
-    assert sorted(labels) == ["espcn precision=32-true", "espcn precision=bf16-mixed"]
+    assert sorted(labels(tmp_path)) == ["espcn precision=32-true", "espcn precision=bf16-mixed"]
 
 
-def test_labels_name_the_part_where_a_word_alone_would_not_do(tmp_path: Path) -> None:
-    for term in ("l1", "mse"):
-        terms = {term: {"weight": 1.0, "loss": {"_target_": f"sr_experiments.losses.pixel.{term}"}}}
-        make_run(tmp_path / term, VALUES, config={"loss": {"terms": terms}})
-    labels = [row.configuration.label for row in only(gather([str(tmp_path)])).rows]
-    assert labels == ["espcn l1.weight=1", "espcn mse.weight=1"]
+def test_labels_name_the_whole_loss_and_not_one_weight_of_it(tmp_path: Path) -> None:
+    """A label once read weight=0.1, of which loss nobody knew."""
+    term = {"_target_": "sr_experiments.losses.pixel.L1Loss"}
+    for number, weights in enumerate(({"l1": 1.0}, {"mse": 1.0}, {"l1": 1.0, "perceptual": 0.1, "ssim": 0})):
+        loss = {"terms": {name: {"weight": weight, "loss": term} for name, weight in weights.items()}}
+        make_run(tmp_path / f"{number}", VALUES, config={"loss": loss})
+    game = {"loss": {"terms": {"l1": {"weight": 0.01, "loss": term}}}, "adversary": {"weight": 5e-3}}
+    make_run(tmp_path / "4", VALUES, config=game)
+    told = ["l1", "mse", "l1+0.1*perceptual", "0.01*l1+0.005*adversary"]
+    assert labels(tmp_path) == [f"espcn loss={loss}" for loss in told]
+
+
+def test_labels_name_a_part_that_was_chosen_as_a_whole(tmp_path: Path) -> None:
+    """One once read name=demo, and the runs were called so, it seemed."""
+    for name in ("demo", "div2k"):
+        make_run(tmp_path / name, VALUES, config={"data": {"name": name, "batch_size": len(name)}})
+    assert labels(tmp_path) == ["espcn data=demo", "espcn data=div2k"]
+    momentum = {"optimizer": {"_target_": "torch.optim.SGD", "lr": 1e-4, "momentum": 0.9}}
+    make_run(tmp_path / "sgd", VALUES, config={"data": {"name": "demo", "batch_size": 4}} | momentum)
+    assert labels(tmp_path) == [
+        "espcn data=demo optimizer=Adam",
+        "espcn data=div2k optimizer=Adam",
+        "espcn data=demo optimizer=SGD",
+    ]
+
+
+def test_labels_name_the_part_where_a_word_is_of_several(tmp_path: Path) -> None:
+    for features in (32, 64):
+        parts = {"net": {"features": features, "scale": 4}, "discriminator": {"features": 64}}
+        make_run(tmp_path / f"{features}", VALUES, config=parts)
+    assert labels(tmp_path) == ["espcn net.features=32", "espcn net.features=64"]
+
+
+def test_a_net_without_parameters_is_one_configuration_however_it_was_run(tmp_path: Path) -> None:
+    """A leaderboard once had bicubic in three rows, of two seeds, another loss and the same figures."""
+    plain = [25.0, 26.0, 27.0]  # those of made.py's bicubic
+    for number, lr in enumerate((1e-4, 1e-4, 1e-3)):
+        when = f"2026-01-0{number + 1}T00:00:00+0000"
+        folder = tmp_path / f"{number}"
+        make_run(folder, plain, model="bicubic", seed=number, lr=lr, parameters=0, started=when)
+    found = gather([str(tmp_path)])
+    (row,) = only(found).rows
+    assert (row.configuration.label, [run.folder.name for run in row.runs]) == ("bicubic", ["2"])
+    assert [one.why for one in found.apart][-1] == "2 has the same configuration, and is newer"
 
 
 def test_labels_name_what_somebody_chose_and_nothing_that_follows_from_it(tmp_path: Path) -> None:
@@ -83,8 +124,7 @@ def test_labels_name_what_somebody_chose_and_nothing_that_follows_from_it(tmp_pa
         trainer = {"max_epochs": epochs, "accelerator": "auto" if devices == "auto" else "cpu"}
         config = {"schedule": {"T_max": epochs * 100}, "trainer": trainer | {"devices": devices}}
         make_run(tmp_path / name, VALUES, config=config)
-    labels = {row.configuration.label for row in only(gather([str(tmp_path)])).rows}
-    assert labels == {
+    assert set(labels(tmp_path)) == {
         "espcn accelerator=auto max_epochs=15",
         "espcn accelerator=auto max_epochs=2",
         "espcn accelerator=cpu max_epochs=2",

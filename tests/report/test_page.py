@@ -140,6 +140,19 @@ def test_papers_stand_beside_ours_on_a_benchmark(tmp_path: Path) -> None:
     assert "±" not in ours, "one seed has no interval"
 
 
+def test_bicubic_stands_once_whoever_measured_it(tmp_path: Path) -> None:
+    """Three rows once said the same of it: the baseline's, and two of runs."""
+    make_run(tmp_path / "runs" / "net", [30.0, 31.0])
+    make_run(tmp_path / "runs" / "bicubic", [25.0, 26.0], model="bicubic", parameters=0)
+    made(tmp_path / "runs", tmp_path / "out")
+    table = (tmp_path / "out" / "table.md").read_text(encoding="utf-8")
+    (row,) = (line for line in table.splitlines() if line.startswith("| bicubic"))
+    assert row.startswith("| bicubic | - | 25.50 | 0.7550 |")
+    make_run(tmp_path / "runs" / "other", [25.2, 26.0], model="lanczos", parameters=0)
+    made(tmp_path / "runs", tmp_path / "other")
+    assert "| lanczos | - | 25.60 |" in (tmp_path / "other" / "table.md").read_text(encoding="utf-8")
+
+
 def test_text_from_outside_stays_text(tmp_path: Path) -> None:
     bad = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
     make_run(tmp_path / "runs" / "a", [30.0] * 6, model=bad, record={"notes": [bad]}, dataset=bad)
