@@ -70,21 +70,20 @@ def build_model(config: DictConfig, *, continues: bool = False, choices: Choices
     return model
 
 
-def build_tester(config: DictConfig, net: SRNet, *, inference: Inference) -> tuple[SRModel, list[str]]:
-    """A net that is measured and not trained, and what can not be measured for want of weights."""
+def build_tester(config: DictConfig, net: SRNet, *, inference: Inference) -> tuple[SRModel, dict[str, str]]:
+    """A net that is measured and not trained; the metrics for which files are not at hand, and which."""
     refuse_absent_devices(config)
-    metrics, notes = {}, []
+    metrics, absent = {}, {}
     for name, node in config.metric.items():
         try:
             metrics[name] = instantiate(node)
         except InstantiationException as error:
             if not isinstance(error.__cause__, NotAtHand):
                 raise
-            reason = str(error.__cause__).replace("metric.NAME", f"metric.{name}")
-            notes.append(f"{name} was not measured: {reason}")
+            absent[name] = str(error.__cause__).replace("metric.NAME", f"metric.{name}")
     model = SRModel(net, ema=None, metrics=metrics, inference=inference)
     model.ranged = is_ranged(config)
-    return model, notes
+    return model, absent
 
 
 def _of_a_search(config: DictConfig) -> list[Pruning]:

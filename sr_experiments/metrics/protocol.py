@@ -16,7 +16,7 @@ and 8 bits are too few: `psnr_16` and `ssim_16` are those of the 16-bit images t
 bands alike. The peak of the PSNR is the whole range, so that it compares only with PSNR over the same range.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -48,6 +48,22 @@ PROTOCOLS: dict[str, str] = {
 }
 """Name -> one line to be printed beside numbers; `protocol_of` says which it is."""
 
+OTHERS: dict[str, str] = {
+    "lr_psnr": (
+        "PSNR in dB of SR, rounded to 8 bit and shrunk again by MATLAB's bicubic, against LR; it means "
+        "something where bicubic made LR"
+    ),
+    "lpips": "LPIPS 0.1 on AlexNet, a distance: lower is better",
+    "lpips_random": "LPIPS on an untrained AlexNet: lower is better, compares with itself only",
+    "dists": "DISTS, a distance: lower is better",
+    "niqe": "NIQE, of SR alone: lower is better",
+    "rmse": "root mean squared error in the unit of data.range: lower is better",
+    "psnr_window": "PSNR in dB of what a window of data.range shows",
+    "sam": "mean angle between true and restored spectrum in degrees: lower is better",
+    "ergas": "error of all bands, relative to their means: lower is better",
+}
+"""What `metric=` adds -> a few words beside numbers; docs/protocol.md has the whole definition."""
+
 _METRICS = {
     "luma": ("psnr_y", "ssim_y"),
     "rgb": ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb"),
@@ -77,6 +93,21 @@ _DECIMALS = {
 def decimals_of(metric: str) -> int:
     """How many decimals tables give a metric, by the first word of its name."""
     return _DECIMALS.get(metric.partition("_")[0], 4)
+
+
+def legend(protocol: str, metrics: Iterable[str]) -> list[str]:
+    """Lines that say what the numbers of a table are.
+
+    Args:
+        protocol: A key of `PROTOCOLS`.
+        metrics: The names in the table.
+    """
+    return [f"{protocol}: {PROTOCOLS[protocol]}", *told_of_others(metrics)]
+
+
+def told_of_others(metrics: Iterable[str]) -> list[str]:
+    """Of those among some metrics that no protocol has: a line each."""
+    return [f"{name}: {OTHERS[name]}" for name in dict.fromkeys(metrics) if name in OTHERS]
 
 
 def unit_of(metric: str) -> str:

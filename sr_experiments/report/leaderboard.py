@@ -10,7 +10,7 @@ from sr_experiments.report.boards import Board, Row, agree
 from sr_experiments.report.configurations import ABSENT, differences, short
 from sr_experiments.report.published import Published
 from sr_experiments.report.statistics import t_interval
-from sr_experiments.report.words import count, number
+from sr_experiments.report.words import count, number, shown_difference
 from sr_experiments.written import early_ends, told_of_early_ends
 
 Papers = Mapping[tuple[str, str, int, str], Published]
@@ -176,7 +176,7 @@ def _beside(board: Board, ours: Mapping[str, float | None], paper: Published | N
     for name in _papers_metrics(board):
         value: float | None = getattr(paper, name, None)
         mine = ours.get(name)
-        gap = None if value is None or mine is None else mine - value
+        gap = None if value is None or mine is None else shown_difference(mine, value, name)
         theirs.append(Cell(number(value, name), value))
         less.append(Cell(number(gap, name, signed=True), gap))
     return theirs + less

@@ -8,9 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from sr_experiments.metrics.protocol import PROTOCOLS, metrics_of
+from sr_experiments.metrics.protocol import PROTOCOLS, metrics_of, told_of_others
 from sr_experiments.report.published import Published
-from sr_experiments.report.words import number, tex
+from sr_experiments.report.words import number, shown_difference, tex
 from sr_experiments.written import write_text
 
 _MAIN = ("psnr", "ssim")
@@ -64,7 +64,7 @@ def _cells(one: Measured) -> list[str]:
     cells = []
     for kind in _MAIN:
         name, ours, theirs = one.main(kind)
-        difference = None if theirs is None else ours - theirs
+        difference = None if theirs is None else shown_difference(ours, theirs, name)
         cells += [number(ours, name), number(theirs, name), number(difference, name, signed=True)]
     return cells
 
@@ -87,8 +87,11 @@ def _sources(found: Sequence[Measured]) -> list[str]:
     return list(dict.fromkeys(one.published.source for one in found if one.published is not None))
 
 
-def _protocols(found: Sequence[Measured]) -> list[str]:
-    return list(dict.fromkeys(one.protocol for one in found))
+def _explained(found: Sequence[Measured]) -> list[str]:
+    """What the numbers are, a line each."""
+    protocols = dict.fromkeys(one.protocol for one in found)
+    others = told_of_others(name for one in found for name in one.others())
+    return [*(f"{protocol}: {PROTOCOLS[protocol]}" for protocol in protocols), *others]
 
 
 def print_comparison(found: Sequence[Measured], *, name: str, notes: Sequence[str], demo: bool) -> None:
@@ -102,12 +105,10 @@ def print_comparison(found: Sequence[Measured], *, name: str, notes: Sequence[st
     console.print()
     console.print(main)
     _print_others(console, found)
-    for protocol in _protocols(found):
-        console.print(f"{protocol}: {PROTOCOLS[protocol]}", style="dim")
-    for source in _sources(found):
-        console.print(f"paper: {source}", style="dim")
+    for line in [*_explained(found), *(f"paper: {source}" for source in _sources(found))]:
+        console.print(line, style="dim", markup=False)
     for note in notes:
-        console.print(f"note: {note}", style="yellow")
+        console.print(f"note: {note}", style="yellow", markup=False)
     console.print()
 
 
@@ -140,7 +141,7 @@ def _markdown(found: Sequence[Measured], name: str) -> str:
         for one in found:
             cells = [number(one.others().get(key), key) for key in others]
             lines.append(f"| {' | '.join([*_what(one), *cells])} |")
-    lines += ["", *(f"- {protocol}: {PROTOCOLS[protocol]}" for protocol in _protocols(found))]
+    lines += ["", *(f"- {line}" for line in _explained(found))]
     lines += [f"- paper: {source}" for source in _sources(found)]
     return "\n".join(lines) + "\n"
 
@@ -149,7 +150,7 @@ def _latex(found: Sequence[Measured], name: str) -> str:
     """For a paper: needs the package booktabs."""
     header = [tex(cell) for cell in _header(found, name)]
     rows = [" & ".join(tex(cell) for cell in (*_what(one), *_cells(one))) + r" \\" for one in found]
-    explained = [f"% {protocol}: {PROTOCOLS[protocol]}" for protocol in _protocols(found)]
+    explained = [f"% {line}" for line in _explained(found)]
     explained += [f"% paper: {source}" for source in _sources(found)]
     body = [r"\begin{tabular}{llrrrrrr}", r"\toprule", " & ".join(header) + r" \\", r"\midrule", *rows]
     return "\n".join([*explained, *body, r"\bottomrule", r"\end{tabular}"]) + "\n"

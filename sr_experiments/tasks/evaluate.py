@@ -1,7 +1,7 @@
 """``task=evaluate``: measure a net on benchmarks and set its numbers beside the published ones."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,14 +62,18 @@ def evaluate(
         weights = identify(config, open_checkpoint(checkpoint)) if checkpoint is not None else None
         found: list[Measured] = []
         rows: list[dict[str, Any]] = []
+        pictures: list[Path] = []
+        unmeasured: dict[str, str] = {}
         for net, at in _subjects(config, weights, scales):
             size = {"parameters": count_parameters(net), "multiply_adds": multiply_adds(net)}
             record.update(model=at.name, **size, inference=inference.options())
-            model, notes = build_tester(at, net, inference=inference)
-            for note in notes:
+            model, absent = build_tester(at, net, inference=inference)
+            unmeasured |= {name: f"{name} was not measured: {reason}" for name, reason in absent.items()}
+            for note in unmeasured.values():
                 record.note(note)
             protocol = protocol_of_config(at)
-            results = _measure(model, at, run_dir, protocol=protocol)
+            results, drawn = _measure(model, at, run_dir, protocol=protocol)
+            pictures += drawn
             for note in model.collect_notes():
                 record.note(note)
             found += [
@@ -85,7 +89,27 @@ def evaluate(
         write_rows(run_dir / "per_image.csv", rows)
         name = at.name + ("+" if self_ensemble else "")
         write_tables(run_dir, found, name=name)
-    print_comparison(found, name=name, notes=record.content["notes"], demo=demo)
+    print_comparison(found, name=name, notes=_in_brief(record.content["notes"], unmeasured), demo=demo)
+    _print_places(run_dir, pictures)
+
+
+def _in_brief(notes: Sequence[str], unmeasured: Mapping[str, str]) -> list[str]:
+    """Notes to be printed: of several metrics without their files only which; run.json has the rest."""
+    if len(unmeasured) < 2:
+        return list(notes)
+    one = next(iter(unmeasured))
+    folded = (
+        f"{', '.join(unmeasured)} were not measured, for want of their files: metric={one} (and so on) "
+        "says which and where to put them; metric=[] asks for none"
+    )
+    return [folded, *(note for note in notes if note not in unmeasured.values())]
+
+
+def _print_places(run_dir: Path, pictures: Sequence[Path]) -> None:
+    """Where what was written is."""
+    if pictures:
+        print(f"pictures {shown(run_dir / 'images')}  ({len(pictures)})")
+    print(f"table    {shown(run_dir / 'table.md')}")
     print(f"run      {shown(run_dir)}")
 
 
@@ -111,8 +135,10 @@ def _subjects(
                 yield rebuild(config, None, scale=scale, channels=[channels])
 
 
-def _measure(model: SRModel, at: DictConfig, run_dir: Path, *, protocol: str) -> dict[str, dict[str, Any]]:
-    """Test on every benchmark; the means by data set."""
+def _measure(
+    model: SRModel, at: DictConfig, run_dir: Path, *, protocol: str
+) -> tuple[dict[str, dict[str, Any]], list[Path]]:
+    """Test on every benchmark; the means by data set, and the pictures."""
     quieten_lightning()
     _log.info("%s x%d, protocol %s", at.name, at.scale, protocol)
     images = instantiate(at.callbacks.images)(
@@ -134,7 +160,7 @@ def _measure(model: SRModel, at: DictConfig, run_dir: Path, *, protocol: str) ->
         default_root_dir=str(run_dir),
     )
     trainer.test(model, datamodule=build_data(at), verbose=False)
-    return model.results
+    return model.results, images.written
 
 
 def _measured(

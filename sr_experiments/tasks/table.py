@@ -5,8 +5,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from sr_experiments.metrics.protocol import PROTOCOLS
-from sr_experiments.report.words import number
+from sr_experiments.metrics.protocol import legend
+from sr_experiments.report.words import number, shown_difference
 
 
 def print_results(record: dict[str, Any], *, name: str, protocol: str) -> None:
@@ -28,11 +28,12 @@ def print_results(record: dict[str, Any], *, name: str, protocol: str) -> None:
         for index, (metric, value) in enumerate((k, v) for k, v in metrics.items() if k != "bicubic"):
             bicubic = metrics["bicubic"][metric]
             row = [number(bicubic, metric), number(value, metric)]
-            row.append(number(value - bicubic, metric, signed=True))
+            row.append(number(shown_difference(value, bicubic, metric), metric, signed=True))
             table.add_row(dataset if index == 0 else "", metric, *row)
     console.print()
     console.print(table)
-    console.print(f"{protocol}: {PROTOCOLS[protocol]}", style="dim")
+    for line in legend(protocol, [name for one in record["metrics"].values() for name in one]):
+        console.print(line, style="dim", markup=False)
     for note in record["notes"]:
-        console.print(f"note: {note}", style="yellow")
+        console.print(f"note: {note}", style="yellow", markup=False)
     console.print()

@@ -90,7 +90,30 @@ def test_metrics_without_their_weights_are_left_out_and_it_is_said(
         assert name not in one["metrics"]
         assert any(note.startswith(f"{name} was not measured: the ImageNet weights of ") for note in notes)
         assert any(f"or let metric.{name}.download=true fetch it" in note for note in notes)
-    assert "DEMO" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "DEMO" in printed
+    told = " ".join(printed.split())
+    assert (
+        "note: lpips, dists, niqe were not measured, for want of their files: metric=lpips (and so on) says "
+        "which and where to put them; metric=[] asks for none"
+    ) in told, "once in a line, not three times in four lines"
+    assert "lr_psnr: PSNR in dB of SR" in told
+    places = {line.split()[0]: line.split()[1] for line in printed.splitlines()[-3:]}
+    assert places == {
+        "pictures": f"{tmp_path / 'images'}",
+        "table": f"{tmp_path / 'table.md'}",
+        "run": f"{tmp_path}",
+    }
+    assert f"({len(list((tmp_path / 'images').glob('*/*.png')))})" in printed.splitlines()[-3]
+
+
+def test_a_metric_alone_without_its_file_says_which(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("model=bicubic", "scale=2", "channels=1", "trainer=cpu", "metric=lpips")
+    assert evaluate(tmp_path, monkeypatch, *arguments) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "note: lpips was not measured: the ImageNet weights of AlexNet are not at hand: put " in told
 
 
 def test_set14_with_its_grey_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

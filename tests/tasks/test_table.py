@@ -2,7 +2,9 @@
 
 import pytest
 
+from sr_experiments.metrics.protocol import OTHERS
 from sr_experiments.tasks.table import print_results
+from tests.conftest import ROOT
 
 RECORD = {
     "scale": 4,
@@ -31,6 +33,29 @@ def test_what_rounds_to_nothing_has_no_sign(capsys: pytest.CaptureFixture[str]) 
     row = next(line for line in capsys.readouterr().out.splitlines() if "psnr_y" in line)
     assert "-0.00" not in row
     assert row.split()[-2] == "0.00"
+
+
+def test_a_gain_is_the_difference_of_what_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """30.1849 - 29.3751 is 0.8098, and a reader who subtracts 29.38 from 30.18 finds 0.80."""
+    one = {"psnr_y": 30.1849, "ssim_y": 0.81096, "bicubic": {"psnr_y": 29.3751, "ssim_y": 0.78566}}
+    print_results(RECORD | {"metrics": {"demo": one}}, name="rcan", protocol="rgb")
+    cells = [line.split() for line in capsys.readouterr().out.splitlines() if "│" in line]
+    assert [[row[-6], row[-4], row[-2]] for row in cells] == [
+        ["29.38", "30.18", "+0.80"],
+        ["0.7857", "0.8110", "+0.0253"],
+    ]
+
+
+def test_what_is_measured_beside_the_protocol_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    one = {"psnr_y": 30.0, "lr_psnr": 40.0, "bicubic": {"psnr_y": 29.0, "lr_psnr": 38.0}}
+    print_results(RECORD | {"metrics": {"demo": one}}, name="rcan", protocol="rgb")
+    text = " ".join(capsys.readouterr().out.split())
+    assert "lr_psnr: PSNR in dB of SR, rounded to 8 bit and shrunk again by MATLAB's bicubic" in text
+    assert "niqe" not in text
+
+
+def test_every_metric_that_can_be_chosen_is_explained() -> None:
+    assert set(OTHERS) == {path.stem for path in (ROOT / "conf" / "metric").glob("*.yaml")}
 
 
 @pytest.mark.parametrize(
