@@ -10,6 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from sr_experiments.callbacks.speed import Speed
 from sr_experiments.metrics.protocol import PSNR
 
+_FIRST = 5  # steps that tell nothing of the others: buffers are made, algorithms tried, nets compiled
+
 
 class ProgressBar(Callback):
     """Loss, validation PSNR, samples per second and time left.
@@ -24,14 +26,13 @@ class ProgressBar(Callback):
         self.console = Console()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
-        self._started = 0.0
+        self._started: float | None = None
         self._drawn = 0.0
         self._done_before = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the bar where there is a terminal to draw it in."""
-        self._started = time.perf_counter()
-        self._done_before = self._position(trainer)
+        self._started, self._done_before = None, self._position(trainer)
         if not trainer.is_global_zero or not self.console.is_terminal:
             return
         self._bar = Progress(
@@ -51,6 +52,8 @@ class ProgressBar(Callback):
     ) -> None:
         """Move the bar, not more often than a person can read."""
         now = time.perf_counter()
+        if self._started is None and self._position(trainer) >= self._done_before + _FIRST:
+            self._started, self._done_before = now, self._position(trainer)
         if self._bar is None or self._task is None or now - self._drawn < self.refresh_seconds:
             return
         self._drawn = now
@@ -99,7 +102,8 @@ class ProgressBar(Callback):
             if f"val/{name}" in logged:
                 parts.append(f"{name} {float(logged[f'val/{name}']):.2f} dB")
         speed = next((c.samples_per_second for c in _callbacks(trainer) if isinstance(c, Speed)), 0.0)
-        parts.append(f"{speed:.1f} samples/s")
+        if speed:  # of a few steps it is not known
+            parts.append(f"{speed:.1f} samples/s")
         return "  ".join(parts)
 
     @staticmethod
@@ -111,11 +115,14 @@ class ProgressBar(Callback):
         return trainer.fit_loop.epoch_loop.total_batch_idx + 1
 
     def _left(self, trainer: Trainer) -> str:
+        """By the steps since the first few of this process; `?` before there are as many."""
         total, done = self._total(trainer), self._position(trainer)
         here = done - self._done_before
-        if total is None or not here:
+        if total is not None and done >= total:
+            return "0:00"
+        if total is None or self._started is None or here < _FIRST:
             return "?"
-        seconds = (time.perf_counter() - self._started) / here * max(total - done, 0)
+        seconds = (time.perf_counter() - self._started) / here * (total - done)
         minutes, rest = divmod(round(seconds), 60)
         hours, minutes = divmod(minutes, 60)
         return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -230,6 +230,7 @@ class Part(Source):
         self.held_out = held_out
         self.part = part
         self._listed: list[Item] = []  # of both parts, where they are made together
+        self._told = False
 
     def items(self) -> list[Item]:
         """The images of this part."""
@@ -243,10 +244,12 @@ class Part(Source):
         count = max(1, min(self.held_out, len(every) // 5))
         if self.part == "train":
             return every[:-count]
-        first, last = every[-count].name, every[-1].name
-        _log.info(
-            "held out for validation: the last %d of %d images, %s to %s", count, len(every), first, last
-        )
+        if not self._told:
+            first, last = every[-count].name, every[-1].name
+            _log.info(
+                "held out for validation: the last %d of %d images, %s to %s", count, len(every), first, last
+            )
+            self._told = True
         return every[-count:]
 
 

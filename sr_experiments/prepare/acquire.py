@@ -60,12 +60,17 @@ def by_hand(group: Sequence[Missing]) -> str:
     else:
         fetch = entry.by_hand
     folders = ", ".join(f"the {one.entry.images} images into {one.root / 'HR'}" for one in group)
-    terms = "; ".join(dict.fromkeys(f"{one.entry.terms} ({one.entry.page})" for one in group))
+    same: dict[str, list[Missing]] = defaultdict(list)
+    for one in group:
+        same[one.entry.terms].append(one)
+    terms = [
+        f"  terms of {_names(those)}: {words} ({', '.join(dict.fromkeys(one.entry.page for one in those))})"
+        for words, those in same.items()
+    ]
     return (
         f"  by hand: {fetch}\n"
         "  then: the same command with task.archive=FILE unpacks, counts and places it (zip or tar), "
-        f"or put {folders}\n"
-        f"  terms: {terms}"
+        f"or put {folders}\n" + "\n".join(terms)
     )
 
 

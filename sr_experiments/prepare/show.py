@@ -6,6 +6,8 @@ from rich.table import Table
 from sr_experiments.data.headers import Size
 from sr_experiments.prepare.report import Report, Row
 
+_LONGEST = 20  # characters of a name; 80 columns have room for these beside the numbers
+
 
 def show(report: Report, *, console: Console | None = None) -> None:
     """Print what was found, the table last. Problems are not shown: they become the run's one error."""
@@ -17,21 +19,31 @@ def show(report: Report, *, console: Console | None = None) -> None:
     if report.rows:
         console.print()
         console.print(_table(report.rows))
+        for name, short in _short(report.rows).items():
+            if name != short:  # whole, in a line of its own: it can be copied
+                console.print(f"{short}: {name}", soft_wrap=True, markup=False)
+
+
+def _short(rows: list[Row]) -> dict[str, str]:
+    """Name -> what it is called in the table: a long path would be broken over its lines."""
+    long = [row.name for row in rows if len(row.name) > _LONGEST]
+    return {row.name: f"folder {long.index(row.name) + 1}" if row.name in long else row.name for row in rows}
 
 
 def _table(rows: list[Row]) -> Table:
     table = Table()
-    for column in ("images of", "for"):
-        table.add_column(column, overflow="fold")
+    table.add_column("images of", no_wrap=True)
+    table.add_column("for")
     for column in ("found", "smallest", "median", "largest"):
         table.add_column(column, justify="right")
     table.add_column("kinds", overflow="fold")
+    short = _short(rows)
     for row in rows:
         found = str(row.images) if row.expected is None else f"{row.images} of {row.expected}"
         if row.pairs:
             found += f"\n{row.pairs} with LR"
         table.add_row(
-            row.name,
+            short[row.name],
             ", ".join(row.roles),
             found,
             *(_text(size) for size in (row.smallest, row.median, row.largest)),

@@ -3,6 +3,7 @@
 import html
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 
 from sr_experiments.callbacks.panel import most_different, shown
 from sr_experiments.imaging.io import to_tensor, whole_file
@@ -51,8 +52,10 @@ def shoot(name: str, small: Picture, large: Picture, *, scale: int) -> Shot:
     rows, columns = (slice(scale * first, scale * (first + side)) for first in (above, before))
     bicubic = imresize(part, scale=scale)[:, rows, columns]
     result = to_tensor(large.pixels[scale * top : scale * (top + side), scale * left : scale * (left + side)])
-    shape = f"{scale * side}x{scale * side} of {scale * width}x{scale * height} pixels"
-    where = f"{name}: {shape}, from {scale * left}, {scale * top}"
+    where = (
+        f"{name}: the {scale * side}x{scale * side} pixels from column {scale * left}, row {scale * top} "
+        f"of the {scale * width}x{scale * height}"
+    )
     return Shot(where, data_uri(shown(bicubic)), data_uri(shown(result)))
 
 
@@ -84,9 +87,15 @@ class Gallery:
         """
         if not self.shots:
             return
-        figures = "\n".join(_figure(shot, model) for shot in self.shots)
+        figures = "\n".join(_figure(shot, f"{model} x{scale}") for shot in self.shots)
         rest = f"<p>{self.left_out} more images have no room here.</p>" if self.left_out else ""
-        head = _HEAD.replace("TITLE", html.escape(f"bicubic | {model} x{scale}"))
+        count = len(self.shots)
+        head = Template(_HEAD).substitute(
+            title=html.escape(f"bicubic | {model} x{scale}"),
+            model=html.escape(model),
+            scale=scale,
+            count=f"{count} image{'s' if count > 1 else ''}",
+        )
         with whole_file(path) as stream:
             stream.write(f"{head}{figures}{rest}{_FOOT}".encode("utf-8", "replace"))
 
@@ -95,6 +104,7 @@ def _figure(shot: Shot, model: str) -> str:
     return (
         f'<figure><div class="pair"><img src="{shot.bicubic}" alt="bicubic">'
         f'<img class="over" src="{shot.result}" alt="{html.escape(model)}"></div>'
+        f'<div class="names"><span>bicubic</span><span>{html.escape(model)}</span></div>'
         '<input type="range" min="0" max="100" value="50" aria-label="how much of bicubic is shown">'
         f"<figcaption>{html.escape(shot.title)}</figcaption></figure>"
     )
@@ -102,7 +112,7 @@ def _figure(shot: Shot, model: str) -> str:
 
 _HEAD = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>TITLE</title><style>
+<title>$title</title><style>
 :root { color-scheme: light dark }
 body { font: 15px system-ui, sans-serif; margin: 2em; background: Canvas; color: CanvasText }
 main { display: flex; flex-wrap: wrap; gap: 2em }
@@ -112,9 +122,11 @@ figure { margin: 0; width: 480px; max-width: 100% }
 .over { position: absolute; inset: 0; clip-path: inset(0 0 0 var(--at)) }
 .pair::after { content: ""; position: absolute; top: 0; bottom: 0; left: var(--at); width: 2px }
 .pair::after { background: #e63c28 }
+.names { display: flex; justify-content: space-between; font-weight: 600 }
 input { width: 100% }
-</style></head><body><h1>TITLE</h1>
-<p>Left of the line bicubic interpolation, right of it the net; of each image the square with most detail.</p>
+</style></head><body><h1>$title</h1>
+<p>$count, enlarged $scale times in two ways: left of the red line by bicubic interpolation, right of it by
+the net $model. The slider below a picture moves its line. Of each image the square with most detail.</p>
 <main>
 """
 _FOOT = """</main><script>

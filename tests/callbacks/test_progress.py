@@ -3,10 +3,14 @@
 import io
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from pytorch_lightning import LightningModule
 from rich.console import Console
 
+from sr_experiments.callbacks.progress import ProgressBar
 from sr_experiments.tasks.evaluate import evaluate
 from tests.tasks.runs import photographs, run, toy_config
 
@@ -36,6 +40,31 @@ def test_a_line_per_epoch_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixtur
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch ")]
     assert [line.split("  ")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
     assert all("loss" in line and "dB" in line and "samples/s" in line and "left" in line for line in lines)
+
+
+def test_the_time_left_is_not_that_of_the_first_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first step takes 100 seconds, and every other one: of 1000 steps it said 27 hours and more."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr("time.perf_counter", lambda: clock.now)
+    loop = SimpleNamespace(total_batch_idx=-1)
+    trainer: Any = SimpleNamespace(
+        num_training_batches=1000,
+        max_epochs=1,
+        is_global_zero=False,
+        fit_loop=SimpleNamespace(epoch_loop=loop),
+    )
+    bar = ProgressBar()
+    bar.on_train_start(trainer, LightningModule())
+    told = []
+    for step in range(1000):
+        loop.total_batch_idx = step
+        clock.now += 100.0 if step == 0 else 1.0
+        bar.on_train_batch_end(trainer, LightningModule(), None, None, step)
+        told.append(bar._left(trainer))
+    assert told[:9] == ["?"] * 9, "of five steps and five more it is known"
+    assert told[9] == "16:30"
+    assert told[498] == "8:21"
+    assert told[-2:] == ["0:01", "0:00"]
 
 
 def test_a_bar_while_testing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -209,7 +209,9 @@ def test_the_last_images_are_held_out(
     source = Folder(root=str(tmp_path), scale=4)
     train = names(Part(source, held_out=held_out, part="train").items())
     with caplog.at_level(logging.INFO):
-        val = names(Part(source, held_out=held_out, part="val").items())
+        part = Part(source, held_out=held_out, part="val")
+        val = names(part.items())
+        assert names(part.items()) == val, "task=prepare asks twice, and is told once"
     assert train + val == names(source.items())
     assert len(val) == expected
     assert caplog.messages == [

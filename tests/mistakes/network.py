@@ -36,7 +36,7 @@ NETWORK: dict[str, Mistake] = {
         "any way\n"
         "  then: the same command with task.archive=FILE unpacks, counts and places it (zip or tar), "
         "or put the 5 images into data/Set5/HR\n"
-        "  terms: no licence is stated; collected for research "
+        "  terms of Set5: no licence is stated; collected for research "
         "(http://people.rennes.inria.fr/Aline.Roumy/results/SR_BMVC12.html)",
     ),
     "a server that breaks off": Mistake(
@@ -93,7 +93,7 @@ NETWORK: dict[str, Mistake] = {
         "any way\n"
         "  then: the same command with task.archive=FILE unpacks, counts and places it (zip or tar), "
         "or put the 5 images into data/Set5/HR\n"
-        "  terms: no licence is stated; collected for research "
+        "  terms of Set5: no licence is stated; collected for research "
         "(http://people.rennes.inria.fr/Aline.Roumy/results/SR_BMVC12.html)",
         given=archive("x.zip", "Other/a.png"),
     ),

@@ -89,7 +89,7 @@ def test_a_wrong_checksum(tmp_path: Path, archive: bytes, monkeypatch: pytest.Mo
         f"  by hand: download benchmark.tar from {served.url} in any way",
         "  then: the same command with task.archive=FILE unpacks, counts and places it (zip or tar), "
         f"or put the 5 images into {data / 'Set5' / 'HR'}",
-        "  terms: no licence is stated; collected for research "
+        "  terms of Set5: no licence is stated; collected for research "
         "(http://people.rennes.inria.fr/Aline.Roumy/results/SR_BMVC12.html)",
         "  or: the same command with task.url=ADDRESS, if somebody else serves the archive",
     ]
@@ -129,11 +129,21 @@ def test_what_nobody_serves_is_described(tmp_path: Path) -> None:
     )
     assert f"put the 109 images into {tmp_path / 'Manga109' / 'HR'}" in manga
     assert (
-        "terms: given on application, for academic use, not to be passed on (http://www.manga109.org/en/)"
+        "terms of Manga109: given on application, for academic use, not to be passed on (http://www.manga109.org/en/)"
         in manga
     )
     assert "ScSR.rar" in t91
     assert not list(tmp_path.iterdir())
+
+
+def test_terms_are_told_once_with_the_sets_that_they_are_of(tmp_path: Path) -> None:
+    outcome = absent(missing(tmp_path / "data", "Set5", "Set14"))
+    [problem] = outcome.problems
+    assert [line for line in problem.splitlines() if "licence" in line] == [
+        "  terms of Set5, Set14: no licence is stated; collected for research "
+        "(http://people.rennes.inria.fr/Aline.Roumy/results/SR_BMVC12.html, "
+        "https://sites.google.com/site/romanzeyde/research-interests)"
+    ]
 
 
 def test_nothing_is_fetched_where_that_is_not_wanted(tmp_path: Path) -> None:

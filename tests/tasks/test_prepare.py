@@ -150,6 +150,25 @@ def test_a_good_folder_of_the_users(tmp_path: Path, data: Path, capsys: pytest.C
     assert "photos" in capsys.readouterr().out
 
 
+def test_a_long_path_stands_in_a_line_of_its_own(
+    tmp_path: Path,
+    data: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The table once broke it over six lines; and what is held out was told twice."""
+    monkeypatch.setenv("COLUMNS", "80")
+    photos = photographs(tmp_path / "a folder with a long name" / "and another" / "photographs", 5)
+    with caplog.at_level("INFO"):
+        prepare(data, "data=folder", f"data.root='{photos}'", "data.patch_size=16")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("│")[1].strip() for line in lines if line.startswith("│")] == ["folder 1"]
+    assert f"folder 1: {photos}" in lines
+    assert max(len(line) for line in lines if str(photos) not in line) <= 80
+    assert [message.split(":")[0] for message in caplog.messages] == ["held out for validation"]
+
+
 def test_everything_that_is_wrong_with_a_folder_is_named(tmp_path: Path, data: Path) -> None:
     """More than the ten names that other messages stop at."""
     root = photographs(tmp_path / "photos", count=24)

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -234,6 +235,12 @@ def test_a_run_restores_and_a_page_compares(monkeypatch: pytest.MonkeyPatch) -> 
     page = Path("out/compare.html").read_text(encoding="utf-8")
     assert page.count("data:image/webp;base64,") == 8
     assert "http" not in page
+    text = " ".join(re.sub(r"<[^>]+>", " ", page.partition("<body>")[2].partition("<script>")[0]).split())
+    assert text.startswith(
+        "bicubic | toy x2 4 images, enlarged 2 times in two ways: left of the red line by bicubic "
+        "interpolation, right of it by the net toy."
+    )
+    assert text.count("bicubic toy x2 0.png: the 80x80 pixels from column 0, row 0 of the 80x80") == 1
     for name, more in {"plus": ["self_ensemble=true"], "tiles": ["tile=24", "tile_overlap=8"]}.items():
         assert typed(monkeypatch, *line, f"output={name}", *more) == 0
     tiles = [read_image(path) for path in sorted(Path("tiles").glob("*.png"))]
