@@ -138,11 +138,9 @@ class Images(Callback):
         sr, gt, bicubic = images["sr"], images["gt"], images["bicubic"]
         side = min(self.side, *gt.shape[-2:])
         shots = [Shot(sr, self.net_name, words.sr), Shot(gt, "ground truth", "")]
-        if self.net_name == "bicubic":  # beside itself there would be nothing to see
-            window = most_different(sr, gt, side=side)
-        else:
-            window = most_different(sr, bicubic, side=side)
+        if self.net_name != "bicubic":  # beside itself there would be nothing to see
             shots.insert(0, Shot(bicubic, "bicubic", words.bicubic))
+        window = most_different(bicubic, gt, side=side)  # of the data alone: the same for every net
         whole = Shot(gt, words.image, self.note)
         return compare(whole, shots, window=window, side=side, zoom=self.zoom * self.side // side)
 

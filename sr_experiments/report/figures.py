@@ -90,7 +90,7 @@ def frame(low: float, high: float, *, name: str, where: str) -> Frame:
     """Square axes from `low` to `high` both ways, with the line on which both are equal."""
     margin = 0.04 * (high - low) or 0.5
     limits = (low - margin, high + margin)
-    figure, axes = _empty(3.6, 3.6)
+    figure, axes = _empty(5.4, 5.4)
     axes.set(xlim=limits, ylim=limits)
     axes.plot(limits, limits, color=_INK, linewidth=0.8, linestyle=(0, (3, 3)))
     axes.set_xlabel(f"{name} of A", color=_INK)
@@ -103,7 +103,9 @@ def frame(low: float, high: float, *, name: str, where: str) -> Frame:
     return Frame(svg, (left, top, across, up), limits)
 
 
-def costs(points: Sequence[tuple[int, float, float]], *, name: str, cost: str, where: str) -> str:
+def costs(
+    points: Sequence[tuple[int, float, float]], *, name: str, cost: str, where: str, broad: bool = False
+) -> str:
     """Quality against what it costs.
 
     Args:
@@ -111,8 +113,9 @@ def costs(points: Sequence[tuple[int, float, float]], *, name: str, cost: str, w
         name: Of the quality.
         cost: Of the cost.
         where: The board's title.
+        broad: For a page's whole width, and not for a telephone's.
     """
-    figure, axes = _empty(4.2, 2.7)
+    figure, axes = _empty(9.5, 3.4) if broad else _empty(4.2, 2.7)
     for number, across, up in points:
         axes.plot([across], [up], "o", color=_colour(number), markersize=7, gid=f"line-{number}")
     axes.set_xscale("log")
@@ -122,7 +125,8 @@ def costs(points: Sequence[tuple[int, float, float]], *, name: str, cost: str, w
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_title(f"{name} against {cost}", loc="left", color=_INK, fontsize=9.5)
     axes.set_xlabel(cost, color=_INK)
-    return _svg(figure, f"{name} against {cost} on {where}, a dot per configuration")
+    size = ", broad" if broad else ""
+    return _svg(figure, f"{name} against {cost} on {where}, a dot per configuration{size}")
 
 
 def dashes(number: int) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 RECORD = "run.json"
+SWEEP = "sweep.json"
 
 
 def find_runs(given: Sequence[str]) -> list[Path]:

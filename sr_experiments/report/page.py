@@ -118,8 +118,8 @@ def _shot_name(one: Configuration, run: Run) -> str:
     return f"{one.marked}{seed}"
 
 
-def _costs(table: Table, number_of: Mapping[int, int]) -> Markup | None:
-    """A board's quality against multiply-adds, where two or more nets have some."""
+def _costs(table: Table, number_of: Mapping[int, int]) -> list[Markup]:
+    """A board's quality against multiply-adds, slim and broad, where two or more nets have some."""
     place = 2 + table.board.metrics.index(table.board.main)
     points = []
     for line in table.lines:
@@ -129,8 +129,9 @@ def _costs(table: Table, number_of: Mapping[int, int]) -> Markup | None:
         if cost and isinstance(quality, float):
             points.append((number_of[id(line.row.configuration)], float(cost), quality))
     if len({cost for _, cost, _ in points}) < 2:
-        return None
-    return Markup(costs(points, name=table.board.main, cost="multiply-adds", where=table.board.title))
+        return []
+    told = {"name": table.board.main, "cost": "multiply-adds", "where": table.board.title}
+    return [Markup(costs(points, broad=broad, **told)) for broad in (False, True)]
 
 
 def _listed(found: Gathered) -> list[dict[str, Any]]:
@@ -141,7 +142,8 @@ def _listed(found: Gathered) -> list[dict[str, Any]]:
         code = str(git.get("commit", ""))[:7] + ("+" if git.get("dirty") else "")
         one = label[run.folder]
         facts = {"folder": found.shown(run.folder), "configuration": one.label, "demo": run.demo}
-        listed.append({**facts, "seed": run.seed, "code": code, "notes": run.record.get("notes") or []})
+        notes = [note for note in run.record.get("notes") or [] if not note.startswith("demo run:")]  # marked
+        listed.append({**facts, "seed": run.seed, "code": code, "notes": notes})
     return listed
 
 

@@ -11,7 +11,7 @@ _SEEDS = "± is half the 95 % interval of the mean over seeds, by Student's t; o
 _DEMO = "demo"
 
 
-def markdown(tables: Sequence[Table], *, apart: Sequence[str]) -> str:
+def markdown(tables: Sequence[Table], *, notes: Sequence[str]) -> str:
     """A table per board, and under them what one has to know."""
     parts = []
     for table in tables:
@@ -21,13 +21,13 @@ def markdown(tables: Sequence[Table], *, apart: Sequence[str]) -> str:
         rows = [[_escaped(text) for text in _texts(line, shown)] for line in table.lines]
         lines = [f"| {' | '.join(cells)} |" for cells in (head, rule, *rows)]
         parts.append(f"## {table.board.title}, {len(table.board.images)} images\n\n" + "\n".join(lines))
-    notes = [f"- {note}" for note in (*_notes(tables), *apart)]
-    return "\n\n".join([*parts, "\n".join(notes)]) + "\n"
+    parts.append("\n".join(f"- {note}" for note in (*_notes(tables), *notes)))
+    return "\n\n".join(parts) + "\n"
 
 
-def latex(tables: Sequence[Table], *, apart: Sequence[str]) -> str:
+def latex(tables: Sequence[Table], *, notes: Sequence[str]) -> str:
     """The same for a paper; needs the package booktabs."""
-    parts = ["\n".join(f"% {note}" for note in (*_notes(tables), *apart))]
+    parts = ["\n".join(f"% {note}" for note in (*_notes(tables), *notes))]
     for table in tables:
         shown = [place for place, column in enumerate(table.columns) if column.kind != "key"]
         form = "".join("l" if table.columns[place].kind == "text" else "r" for place in shown)

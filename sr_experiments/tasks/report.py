@@ -58,11 +58,12 @@ def report(
         tables = [leaderboard(board, papers=published(), higher=higher) for board in found.boards]
         places = [board.place for board in found.boards]
         content = Content(title, found, tables, higher, explain(places, metrics, found.runs))
-        apart = [f"not counted: {one.folder} ({one.what}): {one.why}" for one in found.apart]
+        notes = [f"the newest run was begun on {found.newest}"]
+        notes += [f"not counted: {one.folder} ({one.what}): {one.why}" for one in found.apart]
         write_text(folder / PAGE, page(content, limits=Limits(detail, limit * 1_000_000)))
-        write_text(folder / "table.md", markdown(tables, apart=apart))
-        write_text(folder / "table.tex", latex(tables, apart=apart))
-        record.update(counted=len(found.runs), apart=len(found.apart))
+        write_text(folder / "table.md", markdown(tables, notes=notes))
+        write_text(folder / "table.tex", latex(tables, notes=notes))
+        record.update(counted=len(found.runs), apart=found.not_counted)
     _tell(found, folder)
 
 
@@ -70,6 +71,6 @@ def _tell(found: Gathered, folder: Path) -> None:
     rows, boards = len(found.configurations), len(found.boards)
     print(f"{len(found.runs)} runs of {rows} configuration(s), {boards} table(s)")
     if found.apart:
-        print(f"{len(found.apart)} run(s) are listed apart: not finished, not readable, or repeated")
+        print(f"{found.not_counted} run(s) are listed apart: not finished, not readable, or repeated")
     print(f"page     {shown(folder / PAGE)}")
     print(f"tables   {shown(folder / 'table.md')}, {shown(folder / 'table.tex')}")

@@ -103,6 +103,42 @@ def test_it_fits_is_readable_and_says_nothing_on_the_console(
     assert smallest >= 9, "words in figures stay legible on a phone"
 
 
+BEYOND = """const box = document.querySelector('.board:not(.hidden) .wide'), style = getComputedStyle(box);
+    return ['left', 'right', 'bottom'].map(edge => style.getPropertyValue(`--beyond-${edge}`))"""
+
+
+def test_a_table_that_goes_on_fades_at_that_edge_and_scrolls_by_keys(browser: Any, page: Path) -> None:
+    """Tables were cut at 390 pixels, and nothing showed that there was more."""
+    opened(browser, page, width=390)
+    assert browser.execute_script(BEYOND) == ["0px", "48px", "0px"]
+    box = find(browser, ".board:not(.hidden) .wide")
+    assert "linear-gradient" in box.value_of_css_property("mask-image")
+    assert box.get_attribute("tabindex") == "0"
+    box.send_keys("\ue014")  # arrow right
+    wait(browser, "return document.querySelector('.board:not(.hidden) .wide').scrollLeft > 0")
+    assert box.value_of_css_property("mask-image") == "none", "what has the focus is shown to its edge"
+    browser.execute_script("arguments[0].scrollLeft = 1e6", box)
+    wait(browser, f"return (() => {{ {BEYOND} }})().join() === '48px,0px,0px'")
+
+
+def wait(browser: Any, script: str) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(browser, 20).until(lambda driver: driver.execute_script(script))
+
+
+def test_drawings_use_the_width_that_there_is(browser: Any, page: Path) -> None:
+    for width, least in ((390, 300), (1440, 1000)):
+        opened(browser, page, width=width)
+        wide = browser.execute_script(
+            "return [...document.querySelectorAll('.board:not(.hidden) .costs')]"
+            ".map(f => f.getBoundingClientRect().width).filter(w => w > 0)"
+        )
+        assert len(wide) == 1
+        assert wide[0] > least
+    assert find(browser, ".compare:not(.hidden) .scatter").rect["width"] > 700
+
+
 def test_a_column_sorts_both_ways_by_size_and_by_words(browser: Any, page: Path) -> None:
     opened(browser, page)
     table = ".board:not(.hidden) table"

@@ -31,6 +31,7 @@ def drawings() -> list[str]:
         curves([Curve(0, steps[:1], steps[:1], steps[:1], steps[:1])], name="val/psnr_y"),
         frame(20, 30, name="psnr_y", where="set5 x4 <b>").svg,
         costs(points, name="psnr_y", cost="multiply-adds", where="set5"),
+        costs(points, name="psnr_y", cost="multiply-adds", where="set5", broad=True),
     ]
 
 
@@ -49,7 +50,7 @@ def test_equal_values_make_axes_too_and_fractions_are_of_their_span() -> None:
     left, top, width, height = axes.square
     assert left > 0
     assert top > 0
-    assert (left + width, top + height) < (260, 260)
+    assert (left + width, top + height) < (390, 390)
 
 
 @pytest.mark.parametrize("seeds", [1, 3])

@@ -8,6 +8,7 @@ import pytest
 from sr_experiments.report.boards import Board
 from sr_experiments.report.find import find_runs
 from sr_experiments.report.gather import Gathered, gather
+from sr_experiments.sweeps.book import Book
 from tests.report.made import make_run, twelve
 
 VALUES = [30.0, 31.0, 29.0]
@@ -165,6 +166,41 @@ def test_what_did_not_finish_or_can_not_be_read_is_apart_with_its_reason(tmp_pat
         assert apart[name].startswith("unreadable: "), apart[name]
     assert "per_image.csv" in apart["csv"]
     assert found.others == 1
+
+
+def test_many_mistakes_that_were_typed_are_one_line(tmp_path: Path) -> None:
+    """Each run that ended in a mistake before training had a row with the same sentence."""
+    make_run(tmp_path / "good", VALUES)
+    for number in range(3):
+        make_run(
+            tmp_path / f"typo{number}", VALUES, status="failed", record={"error": f"ValueError: {number}"}
+        )
+    make_run(tmp_path / "later", VALUES, status="failed", record={"error": "RuntimeError: x", "steps": 7})
+    assert [one.folder for one in gather([str(tmp_path)]).apart] == ["later", "typo0", "typo1", "typo2"]
+    make_run(tmp_path / "typo3", VALUES, status="failed", record={"error": "ValueError: 3", "steps": 0})
+    make_run(tmp_path / "typo4", VALUES, status="failed")
+    found = gather([str(tmp_path)])
+    assert [(one.folder, one.what, one.why) for one in found.apart] == [
+        ("later", "failed", "RuntimeError: x"),
+        ("typo0, typo1, typo2 and 2 more", "failed", "before the first step; typo0: ValueError: 0"),
+    ]
+    assert found.not_counted == 6
+
+
+def test_runs_that_a_sweep_has_not_begun_are_told(tmp_path: Path) -> None:
+    for lr, name in enumerate(("sweep", "whole", "alone")):
+        for seed in range(2):
+            make_run(tmp_path / name / f"{seed}-espcn", VALUES, seed=seed, lr=lr)
+    for name, seeds in (("sweep", 5), ("whole", 2)):
+        book = Book(tmp_path / name, arguments=["seed=0,1"])
+        for seed in range(seeds):
+            book.add([f"seed={seed}"], folder=f"{seed}-espcn")
+        book.write()
+    (tmp_path / "alone" / "sweep.json").write_text("of another program", encoding="utf-8")
+    found = gather([str(tmp_path)])
+    (one,) = found.apart
+    assert (one.folder, one.what, one.why) == ("sweep", "not begun", "3 of the 5 runs of this sweep")
+    assert found.not_counted == 3
 
 
 def test_nothing_finished_is_one_message(tmp_path: Path) -> None:

@@ -153,6 +153,20 @@ def test_bicubic_stands_once_whoever_measured_it(tmp_path: Path) -> None:
     assert "| lanczos | - | 25.60 |" in (tmp_path / "other" / "table.md").read_text(encoding="utf-8")
 
 
+def test_the_menu_has_the_words_of_the_heads_and_the_page_the_date_of_its_newest_run(
+    page: str, folder: Path, tmp_path: Path
+) -> None:
+    menu = re.search(r"<nav.*?</nav>", page, re.DOTALL)
+    assert menu is not None
+    links = re.findall(r'<a href="#(\w+)">([^<]+)</a>', menu[0])
+    assert links == re.findall(r'<section id="(\w+)">.*?<h2>([^<]+)</h2>', page, re.DOTALL)
+    assert "The newest was begun on 2026-01-01 00:00." in page
+    for name in ("table.md", "table.tex"):
+        text = (folder / "out" / name).read_text(encoding="utf-8")
+        assert "the newest run was begun on 2026-01-01 00:00\n" in text
+    assert made(folder / "runs", tmp_path / "again") == page, "the same of the same runs, whenever it is made"
+
+
 def test_text_from_outside_stays_text(tmp_path: Path) -> None:
     bad = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
     make_run(tmp_path / "runs" / "a", [30.0] * 6, model=bad, record={"notes": [bad]}, dataset=bad)

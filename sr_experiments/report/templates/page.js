@@ -38,6 +38,21 @@ for (const table of all("table.sortable")) {
   }
 }
 
+// ---- tables that go on beyond an edge say so there
+
+for (const box of all(".wide")) {
+  const hint = () => {
+    const beyond = {
+      left: box.scrollLeft,
+      right: box.scrollWidth - box.clientWidth - box.scrollLeft,
+      bottom: box.scrollHeight - box.clientHeight - box.scrollTop,
+    };
+    for (const [edge, pixels] of Object.entries(beyond)) box.style.setProperty(`--beyond-${edge}`, `${pixels > 1 ? 48 : 0}px`);
+  };
+  box.addEventListener("scroll", hint, { passive: true });
+  new ResizeObserver(hint).observe(box);
+}
+
 // ---- two configurations: the sentence, and a dot per image
 
 function draw(figure, metric, images, a, b) {
