@@ -147,6 +147,7 @@ def quieten_lightning() -> None:
         ".*exists and is not empty.*",  # the run's folder is ours and new
         ".*in eval mode at the start of training.*",  # the moving average
         ".*treespec, LeafSpec.*",  # between Lightning and torch
+        ".*smaller than the logging interval.*",  # of a short run the epochs' rows are there
         ".*sync_dist=True.*",  # a mean over images is the same on every device already
         ".*does not have many workers.*",  # a crop from memory costs less than handing it over
     ):

@@ -3,12 +3,16 @@
 Exit codes: 0 done; 2 the user can mend it; 130 interrupted; 1 our fault.
 """
 
+import logging
 import os
 import re
+import shutil
 import sys
+import textwrap
 import time
 import traceback
 import warnings
+from functools import partial
 from pathlib import Path
 
 import hydra
@@ -29,8 +33,9 @@ from sr_experiments.ranks import as_another, is_first, refuse_a_sweep, refuse_se
 from sr_experiments.secret import redacted, watch_logs
 from sr_experiments.sweeps import member
 from sr_experiments.sweeps.ended import SweepEnded
+from sr_experiments.sweeps.quiet import say_once
 from sr_experiments.sweeps.trials import Pruned
-from sr_experiments.written import write_text
+from sr_experiments.written import read_json, write_text
 
 register()
 _LATER = 20.0  # seconds; a launcher ends the others sooner than that
@@ -42,6 +47,8 @@ _DEBUG = re.compile(r"\+{0,2}debug=((?P<yes>true|yes|on|y|1)|.*)", re.IGNORECASE
 @hydra.main(config_path=str(conf_dir()), config_name="config", version_base="1.3")
 def _app(config: DictConfig) -> None:
     watch_logs()
+    _wrap_logs()
+    say_once()
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
         _clean(folder / ".hydra")
@@ -63,6 +70,42 @@ def _app(config: DictConfig) -> None:
         _failures.append((error, wanted))
         if member.of_a_sweep():
             _note(error, traceback_wanted=wanted)
+        elif _message(error) is not None:
+            _leave_nothing(folder)
+
+
+class _Wrapped(logging.Formatter):
+    """Lines as long as a terminal is wide, broken at words; what can be copied whole stays whole."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The message in lines."""
+        width = shutil.get_terminal_size().columns
+        lines = super().format(record).split("\n")
+        wrap = partial(textwrap.wrap, width=width, break_long_words=False, break_on_hyphens=False)
+        return "\n".join(part for line in lines for part in wrap(line) or [""])
+
+
+def _wrap_logs() -> None:
+    """In terminals, which break lines in the middle of a word; elsewhere a line stays one."""
+    for handler in logging.getLogger().handlers:
+        plain = getattr(handler.formatter, "_fmt", None) == "%(message)s"  # else somebody has chosen another
+        if type(handler) is logging.StreamHandler and plain and handler.stream.isatty():
+            handler.setFormatter(_Wrapped())
+
+
+_NOTHING = {".hydra", ".lock", "sr_experiments.log", "config.yaml", "run.json"}
+_FOUND = {"steps", "metrics", "sets", "evaluations"}  # in run.json: what somebody may want to read
+
+
+def _leave_nothing(folder: Path) -> None:
+    """Remove the folder of a run that a mistake ended before its first step, where nobody has named it."""
+    named = any(entry.startswith("hydra.run.dir=") for entry in HydraConfig.get().overrides.hydra)
+    if named or not is_first() or not folder.is_dir():
+        return
+    if not {path.name for path in folder.iterdir()} <= _NOTHING:
+        return
+    if not any(read_json(folder / "run.json").get(key) for key in _FOUND):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _note(error: Exception, *, traceback_wanted: bool) -> None:

@@ -17,6 +17,17 @@ def is_first() -> bool:
     return all(os.environ.get(name, "0") in ("0", "") for name in _NUMBERS)
 
 
+def one_of_several() -> bool:
+    """Whether this process does runs of a sweep one after the other, which share what is printed."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    if not HydraConfig.initialized():
+        return False
+    hydra = HydraConfig.get()
+    return hydra.mode == RunMode.MULTIRUN and str(hydra.launcher._target_).endswith(".BasicLauncher")
+
+
 def by_torchrun() -> bool:
     """Whether torchrun has started this process."""
     return "TORCHELASTIC_RUN_ID" in os.environ

@@ -1,6 +1,8 @@
 """What a person meets at the command line: help, mistakes, exit codes."""
 
 import gc
+import json
+import logging
 import re
 import subprocess
 import sys
@@ -8,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sr_experiments import __version__
+from sr_experiments import __version__, cli
 from sr_experiments.imports import heavy
 from tests.conftest import ROOT
 from tests.typed import typed
@@ -225,6 +227,40 @@ def test_the_composed_config_is_printed(
     assert "_target_: sr_experiments.nets.rcan.RCAN" in text
     assert "seed: 0" in text
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        "data=folder data.root=nowhere",
+        "net.blocks=0 model=rcan net.reduction=0",
+        "task=evaluate checkpoint=gone",
+    ],
+)
+def test_a_mistake_before_the_first_step_leaves_no_folder(
+    mistake: str, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run_cli(monkeypatch, here, *mistake.split()) == 2
+    assert [path for path in here.rglob("*") if path.is_file()] == []
+    assert not list(here.glob("runs/*/*"))
+
+
+def test_a_folder_that_somebody_has_named_stays(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run_cli(monkeypatch, here, "data=folder", "data.root=nowhere", "run=mine") == 2
+    assert json.loads((here / "mine" / "run.json").read_text(encoding="utf-8"))["status"] == "failed"
+
+
+def test_lines_of_the_log_are_broken_at_words_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    path = "/a/path/of/more/than/forty/characters/that-is-copied"
+    text = f"settings: bf16-mixed, channels_last, not compiled\nweights of {path}"
+    record = logging.LogRecord("x", logging.INFO, "x.py", 1, text, (), None)
+    assert cli._Wrapped().format(record).splitlines() == [
+        "settings: bf16-mixed, channels_last, not",
+        "compiled",
+        "weights of",
+        path,
+    ]
 
 
 def test_a_choice_that_looks_like_a_number(

@@ -132,7 +132,8 @@ class Images:
         results.clear()
         self._cache = in_memory(pairs)
         total = readable(self._cache.nbytes)
-        _log.info("decoded %d images (%s) in %.1f s", len(self), total, time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        _log.info("decoded %d images (%s) in %.1f s", len(self), total, seconds, extra={"once": True})
 
     def pack(self, root: Path, *, needed: float, limit: float | None = None) -> None:
         """Decode everything into a file under `root`, unless that was done before; see `pack`.

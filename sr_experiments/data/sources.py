@@ -246,9 +246,8 @@ class Part(Source):
             return every[:-count]
         if not self._told:
             first, last = every[-count].name, every[-1].name
-            _log.info(
-                "held out for validation: the last %d of %d images, %s to %s", count, len(every), first, last
-            )
+            words = "held out for validation: the last %d of %d images, %s to %s"
+            _log.info(words, count, len(every), first, last, extra={"once": True})
             self._told = True
         return every[-count:]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from sr_experiments.mistakes import user_message
@@ -130,24 +131,43 @@ def print_table(book: Book) -> None:
     datasets = list(dict.fromkeys(dataset for _, _, dataset, _ in shown if dataset))
     title = "sweep" + (f" on {datasets[0]}" if len(datasets) == 1 else "")
     title += "  DEMO RUNS" if any(row["demo"] for row in found) else ""
-    table = Table(title=title, title_justify="left", title_style="bold")
-    table.add_column("configuration", overflow="fold")
-    for column in ("runs", *(["data set"] if len(datasets) > 1 else []), *names):
-        table.add_column(column, justify="right", no_wrap=True)
+    lines = []
     for configuration, row, dataset, metrics in shown:
         cells = [f"{row['runs']}" if row["runs"] == row["of"] else f"{row['runs']} of {row['of']}"]
         cells += [dataset] if len(datasets) > 1 else []
-        table.add_row(configuration, *cells, *(_cell(name, metrics.get(name)) for name in names))
+        lines.append([configuration, *cells, *(_cell(name, metrics.get(name)) for name in names)])
     console = Console(highlight=False)
     console.print()
-    console.print(table)
+    _print(console, title, ["runs", *(["data set"] if len(datasets) > 1 else []), *names], lines)
     if any(row["runs"] > 1 for row in found):
         console.print("mean ± standard deviation (n - 1) over seeds", style="dim")
     early = [note for row in found for note in row["notes"]]
     if said := told_of_early_ends(early, runs=sum(row["runs"] for row in found)):
         console.print(f"note: {said}", style="yellow")
     if names:
-        console.print("gain: of the first metric over bicubic; definitions: each run's table", style="dim")
+        console.print("gain: of the first metric over bicubic; definitions: docs/protocol.md", style="dim")
+
+
+def _print(console: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table whose rows begin with their configuration; what is too wide for it stands above it."""
+    table = _table(title, columns, rows)
+    wide = console.options.update(max_width=10_000)
+    if Measurement.get(console, wide, table).maximum > console.width:
+        keys = {key: f"{number}" for number, key in enumerate(dict.fromkeys(row[0] for row in rows), start=1)}
+        for key, number in keys.items():
+            console.print(f"{number:>2}  {key}", soft_wrap=True, markup=False)
+        table = _table(title, columns, [[keys[row[0]], *row[1:]] for row in rows])
+    console.print(table)
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("configuration", no_wrap=True)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def _cell(name: str, value: dict[str, Any] | None) -> str:

@@ -21,11 +21,11 @@ from sr_experiments.metrics.protocol import protocol_of_config
 from sr_experiments.models.base import SRModel, count_parameters
 from sr_experiments.models.cost import multiply_adds
 from sr_experiments.paths import shown
-from sr_experiments.ranks import is_first
+from sr_experiments.ranks import is_first, one_of_several
 from sr_experiments.rebuild import with_net_of_init
 from sr_experiments.tasks.record import RunRecord
 from sr_experiments.tasks.resume import Start, alone, begun_with, find_start
-from sr_experiments.tasks.table import print_results
+from sr_experiments.tasks.table import below_bicubic, print_results, tell_results
 from sr_experiments.tasks.together import together
 from sr_experiments.tuning.choices import Choices, settle
 from sr_experiments.written import ENDED_EARLY, read_json, write_rows, write_text
@@ -84,16 +84,24 @@ def train(config: DictConfig, run_dir: Path, *, resume: bool = False) -> None:
                     f"{config.name} has no parameters: there was nothing to train, it was tested as it is"
                 )
             best = _test_best(trainer, model, data)
-        for note in model.collect_notes():
+        for note in _notes(model, config):
             record.note(note)
-        if config.data.demo:
-            record.note(
-                "demo run: a few photographs and a few minutes; its numbers compare with nothing published"
-            )
         record.update(metrics=model.results, best=best)
         if is_first():
             write_rows(run_dir / "per_image.csv", model.image_rows)
     _conclude(record, trainer, config, run_dir)
+
+
+def _notes(model: SRModel, config: DictConfig) -> list[str]:
+    """What a reader of the results has to know."""
+    notes = list(model.collect_notes())
+    if config.data.demo:
+        notes.append(
+            "demo run: a few photographs and a few minutes; its numbers compare with nothing published"
+        )
+    if model.trainable and config.adversary is None:  # against one PSNR falls, as it should
+        notes += below_bicubic(model.results, protocol=protocol_of_config(config))
+    return notes
 
 
 def _announce(
@@ -117,19 +125,20 @@ def _announce(
     demo = " (demo photographs)" if config.data.demo else ""
     devices = f", {trainer.world_size} devices" if trainer.world_size > 1 else ""
     _log.info(
-        "%s x%d, %s parameters, %s%s, %s epochs of %d steps on %s%s -> %s",
+        "%s x%d, %s parameters, %s%s, %s epoch%s of %d steps on %s%s -> %s",
         config.name,
         config.scale,
         f"{parameters:,}",
         trainer.precision,
         devices,
         trainer.max_epochs,
+        "s" if trainer.max_epochs != 1 else "",
         config.data.steps_per_epoch,
         config.data.name,
         demo,
-        run_dir,
+        shown(run_dir),
     )
-    _log.info(choices.told())
+    _log.info(choices.told(), extra={"once": True})
 
 
 def _continue_logs(trainer: pl.Trainer, start: Start) -> None:
@@ -199,7 +208,11 @@ def _test_best(trainer: pl.Trainer, model: SRModel, data: SRData) -> dict[str, A
 def _conclude(record: RunRecord, trainer: pl.Trainer, config: DictConfig, run_dir: Path) -> None:
     if not trainer.is_global_zero:
         return
-    print_results(record.content, name=config.name, protocol=protocol_of_config(config))
+    protocol = protocol_of_config(config)
+    if one_of_several():
+        tell_results(record.content, protocol=protocol)
+        return
+    print_results(record.content, name=config.name, protocol=protocol)
     pictures = _callback(trainer, Images).written
     if pictures:
         more = f"  (and {len(pictures) - 1} more beside it)" if len(pictures) > 1 else ""

@@ -1,5 +1,6 @@
 """Sweeps by the basic launcher, in this process: one folder, record and table, and only what is missing."""
 
+import re
 import shutil
 import statistics
 from pathlib import Path
@@ -36,6 +37,13 @@ def test_four_runs_one_folder_one_record_one_table(
         assert row["metrics"] == record["metrics"]
         assert record["seed"] == seed
     assert printed.count("\nsweep on folder") == 1
+    first, *others = re.split(r"\n\[\d of 4\] ", printed.partition("\nsweep on")[0])[1:]
+    for said in ("settings: ", "decoded 5 images", "held out for validation: ", "rgb: from the 8-bit"):
+        assert first.count(f"\n{said}") == 1
+        assert not any(said in other for other in others), "once in a sweep"
+        assert said in (desk / "s" / "3-espcn" / "sr_experiments.log").read_text(encoding="utf-8")
+    for other in others:
+        assert len(other.strip().splitlines()) == 5, "its name, its net, its epoch, its result, below bicubic"
     values = [row["metrics"]["folder"]["psnr_y"] for row in content["jobs"]]
     assert len(set(values)) == 4
     for place, row in enumerate(content["table"]):

@@ -3,7 +3,7 @@
 import pytest
 
 from sr_experiments.metrics.protocol import OTHERS
-from sr_experiments.tasks.table import print_results
+from sr_experiments.tasks.table import below_bicubic, print_results, tell_results
 from tests.conftest import ROOT
 
 RECORD = {
@@ -52,6 +52,29 @@ def test_what_is_measured_beside_the_protocol_is_explained(capsys: pytest.Captur
     text = " ".join(capsys.readouterr().out.split())
     assert "lr_psnr: PSNR in dB of SR, rounded to 8 bit and shrunk again by MATLAB's bicubic" in text
     assert "niqe" not in text
+
+
+def test_a_net_below_bicubic_is_told_what_the_cure_is() -> None:
+    below = {"psnr_y": 27.104, "ssim_y": 0.9, "bicubic": {"psnr_y": 29.38, "ssim_y": 0.86}}
+    above = {"psnr_y": 29.38, "ssim_y": 0.8, "bicubic": {"psnr_y": 29.38, "ssim_y": 0.86}}
+    assert below_bicubic({"demo": below}, protocol="rgb") == [
+        "below bicubic on demo (27.10 of 29.38 dB psnr_y): so far the net is worse than interpolation; more "
+        "steps are the usual cure (trainer.max_epochs=, data.steps_per_epoch=)"
+    ]
+    assert below_bicubic({"demo": above}, protocol="rgb") == []
+    assert below_bicubic({"demo": above, "set5": below}, protocol="rgb") == [], "not on all"
+    assert below_bicubic({}, protocol="rgb") == [], "nothing was tested"
+
+
+def test_of_several_runs_each_is_told_in_a_line(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        tell_results(RECORD, protocol="rgb")
+    said = "demo     psnr_y 30.01 (+0.51 from bicubic's 29.50), ssim_y 0.8500 (-0.0100 from 0.8600)\n"
+    assert capsys.readouterr().out == said
+    assert [message.split(":")[0] for message in caplog.messages] == ["rgb", "note"]
+    assert all(record.__dict__["once"] for record in caplog.records), "said once in a sweep"
 
 
 def test_every_metric_that_can_be_chosen_is_explained() -> None:

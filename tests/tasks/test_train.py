@@ -39,6 +39,8 @@ def test_a_run_leaves_what_the_house_promises(root: Path, tmp_path: Path) -> Non
     assert {"samples_per_second", "wall_seconds", "versions", "git", "notes"} <= record.keys()
     metrics = record["metrics"]["folder"]
     assert {"psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "bicubic"} <= metrics.keys()
+    assert metrics["psnr_y"] < metrics["bicubic"]["psnr_y"], "of four steps nothing else can be hoped for"
+    assert [note for note in record["notes"] if "more steps are the usual cure" in note]
     config = OmegaConf.load(tmp_path / "config.yaml")
     assert config.net.scale == 2, "interpolations are resolved"
     with (tmp_path / "per_image.csv").open(encoding="utf-8") as file:
