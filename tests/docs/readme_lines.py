@@ -67,7 +67,7 @@ LINES = {
     # Their files are not at hand, and nothing may be downloaded here: the message says what is missing.
     "metric=lpips,niqe": Line(TRAIN, prints=r"error: ", code=2),
     "logger=csv,wandb": Line(f"{TRAIN} logger.wandb.offline=true", prints=TABLE),
-    "-m model=espcn,fsrcnn seed=0,1,2": Line(TRAIN, prints=r"fsrcnn"),
+    "-m loss=l1,charbonnier seed=0,1,2": Line(TRAIN, prints=r"charbonnier"),
     "--help": Line(prints=r"experiment.*edsr_baseline_x4"),
     "model=rcan -c job": Line(prints=r"_target_: sr_experiments\.nets\.rcan\.RCAN"),
     "task=evaluate model=bicubic benchmark=set5,set14": Line("trainer=cpu", prints=r"set14 x4"),
@@ -124,11 +124,11 @@ LINES = {
     "experiment=medical_x2 data.root=ct/train data.val_root=ct/val": Line(EDSR, prints=r"psnr_16"),
     "experiment=satellite_x2 data.root=s2/train data.val_root=s2/val": Line(EDSR, prints=r"ergas"),
     "model=rcan net.redction=8": Line(prints=r"error: net\.redction: no such key\. Did you mean", code=2),
-    "-m model=espcn,fsrcnn seed=1,2,3 run=runs/small": Line(TRAIN, prints=r"fsrcnn"),
-    "run=runs/small": Line(prints=r"fsrcnn"),
+    "-m loss=l1,charbonnier seed=1,2,3 run=runs/small": Line(TRAIN, prints=r"charbonnier"),
+    "run=runs/small": Line(prints=r"charbonnier"),
     # Two processes instead of six: each takes ten seconds to start.
-    "-m model=espcn,fsrcnn seed=1,2,3 hydra/launcher=joblib": Line(
-        TRAIN, instead=(("seed=1,2,3", "seed=1"),), prints=r"fsrcnn"
+    "-m loss=l1,charbonnier seed=1,2,3 hydra/launcher=joblib": Line(
+        TRAIN, instead=(("seed=1,2,3", "seed=1"),), prints=r"charbonnier"
     ),
     "sweep=optuna model=edsr_baseline trials=30 run=runs/search": Line(
         EDSR, instead=(("trials=30", "trials=2"),), prints=r"optimizer\.lr"
