@@ -42,7 +42,7 @@ _ASIDE = (
 _INFERENCE = {"self_ensemble": False, "tile": None, "tile_overlap": 32}
 ABSENT = "-"
 # What the key `loss` says, or the model's name does.
-_SAID = re.compile(r"name|net\._target_|adversary\.weight|loss\.terms\.[^.]+\.(weight|loss\._target_)")
+_SAID = re.compile(r"name|net\._target_|(adversary|loss\.terms\.[^.]+)\.weight")
 
 
 @dataclass

@@ -119,12 +119,10 @@ def _folded(apart: Sequence[Apart]) -> list[Apart]:
 def _not_begun(found: Gathered, folders: Sequence[Path]) -> Iterator[Apart]:
     """Of each sweep how many runs have left nothing: it was stopped before them, or is not there yet."""
     for sweep in sorted({folder.parent for folder in folders}):
-        rows = read_json(sweep / SWEEP).get("jobs")
-        jobs = (
-            [str(row["folder"]) for row in rows if isinstance(row, dict) and "folder" in row]
-            if isinstance(rows, list)
-            else []
-        )
+        try:
+            jobs = [str(row["folder"]) for row in read_json(sweep / SWEEP).get("jobs", ())]
+        except (TypeError, KeyError):
+            continue  # not one of ours
         missing = sum(not (sweep / job / RECORD).is_file() for job in jobs)
         if missing:
             why = f"{missing} of the {len(jobs)} runs of this sweep"

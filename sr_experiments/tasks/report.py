@@ -71,6 +71,6 @@ def _tell(found: Gathered, folder: Path) -> None:
     rows, boards = len(found.configurations), len(found.boards)
     print(f"{len(found.runs)} runs of {rows} configuration(s), {boards} table(s)")
     if found.apart:
-        print(f"{found.not_counted} run(s) are listed apart: not finished, not readable, or repeated")
+        print(f"{found.not_counted} run(s) stand apart: not begun, not finished, not readable, or repeated")
     print(f"page     {shown(folder / PAGE)}")
     print(f"tables   {shown(folder / 'table.md')}, {shown(folder / 'table.tex')}")

@@ -137,6 +137,8 @@ def test_drawings_use_the_width_that_there_is(browser: Any, page: Path) -> None:
         assert len(wide) == 1
         assert wide[0] > least
     assert find(browser, ".compare:not(.hidden) .scatter").rect["width"] > 700
+    lefts = [find(browser, f"#{name}").rect for name in ("scene", "left", "right")]
+    assert len({round(rect["y"]) for rect in lefts}) == 1, "choices stand in one line where there is room"
 
 
 def test_a_column_sorts_both_ways_by_size_and_by_words(browser: Any, page: Path) -> None:

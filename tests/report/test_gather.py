@@ -196,7 +196,7 @@ def test_runs_that_a_sweep_has_not_begun_are_told(tmp_path: Path) -> None:
         for seed in range(seeds):
             book.add([f"seed={seed}"], folder=f"{seed}-espcn")
         book.write()
-    (tmp_path / "alone" / "sweep.json").write_text("of another program", encoding="utf-8")
+    (tmp_path / "alone" / "sweep.json").write_text('{"jobs": ["of another program"]}', encoding="utf-8")
     found = gather([str(tmp_path)])
     (one,) = found.apart
     assert (one.folder, one.what, one.why) == ("sweep", "not begun", "3 of the 5 runs of this sweep")
