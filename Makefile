@@ -45,6 +45,9 @@ types: $(READY)  ## strict types
 slow: $(READY)  ## proofs that take minutes: the wheel in an empty environment, the demo's promises
 	$(PYTEST) -m slow
 
+gpu: $(READY)    ## what only a GPU can show; needs one
+	$(PYTEST) -m gpu
+
 soak: $(READY)   ## an hour of training and 200 short runs: memory, files, what is left behind
 	$(BIN)/python benchmarks/soak.py
 

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sr_experiments.models.compiled import compiled
+
 
 class How(NamedTuple):
     """What may make a loop faster."""
@@ -20,6 +22,12 @@ class How(NamedTuple):
     bfloat16: bool = False
     compiled: bool = False
     fused: bool = False
+    graphs: bool = False
+
+    @property
+    def mode(self) -> str | None:
+        """torch.compile's: whether kernels are recorded into CUDA graphs."""
+        return "reduce-overhead" if self.graphs else None
 
     def __str__(self) -> str:
         """Of the parts that are on."""
@@ -32,7 +40,7 @@ def restoration(
     """L1, Adam, and a moving average of the weights."""
     net.to(memory_format=torch.channels_last if how.channels_last else torch.preserve_format)
     average = copy.deepcopy(net)
-    run: Any = torch.compile(net, dynamic=False) if how.compiled else net
+    run: Any = compiled(net, mode=how.mode) if how.compiled else net
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-4, fused=how.fused or None)
     kind = batches[0]["lq"].device.type
     while True:
@@ -55,7 +63,7 @@ def adversarial(
     for module in (net, judge):
         module.to(memory_format=torch.channels_last if how.channels_last else torch.preserve_format)
     average = copy.deepcopy(net)
-    run, say = (torch.compile(m, dynamic=False) if how.compiled else m for m in (net, judge))
+    run, say = (compiled(m, mode=how.mode) if how.compiled else m for m in (net, judge))
     movers = [torch.optim.Adam(m.parameters(), lr=1e-4, fused=how.fused or None) for m in (net, judge)]
     kind = batches[0]["lq"].device.type
     while True:

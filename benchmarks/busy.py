@@ -126,20 +126,22 @@ def both(some: Sequence[Span], others: Sequence[Span]) -> float:
 
 def watch(name: str, options: argparse.Namespace) -> Seen:
     """Train, and look for some steps after others that are not looked at."""
-    more = [f"degradation={options.degradation}", "trainer.log_every_n_steps=100"]
+    more = [f"degradation={options.degradation}", "trainer.log_every_n_steps=100", *options.more]
     config = composed(CASES[name], options, *more)
     activities = [ProfilerActivity.CPU]
     if options.device.type == "cuda":
         activities.append(ProfilerActivity.CUDA)
-    with profile(activities=activities):  # the first one must be of the main thread
-        pass
+    profiler = profile(activities=activities)
     with tempfile.TemporaryDirectory() as folder:
-        profiler = profile(activities=activities)
-        with Ours(config, Path(folder)) as ours:
+        ours = Ours(config, Path(folder))
+
+        def watched() -> None:
             ours(options.warm_up)
             ours.beside(profiler.start)
             ours(BETWEEN)
             ours.beside(profiler.stop)
+
+        ours.during(watched)
         print(f"{name}: {ours.settings}", flush=True)
         trace = Path(folder) / "trace.json"
         profiler.export_chrome_trace(str(trace))
@@ -155,6 +157,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--nets", nargs="+", choices=CASES, default=["rrdbnet", "edsr_baseline", "gan"])
     parser.add_argument("--degradation", default="real_esrgan")
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
+    parser.add_argument("--batch", type=int, help="samples, in place of each net's own number")
+    parser.add_argument("--patch", type=int, help="side of the crops of gt, in place of each net's own")
+    parser.add_argument(
+        "--more", nargs="*", default=[], help="of the command line of a run, as compile=false"
+    )
     parser.add_argument("--warm-up", type=int, default=30, help="steps before; below 80")
     parser.add_argument("--write", action="store_true", help="to benchmarks/results/")
     options = parser.parse_args(arguments)

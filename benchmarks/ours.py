@@ -5,8 +5,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, TypeVar
 
 import torch
 from omegaconf import DictConfig
@@ -16,6 +15,8 @@ from rich.console import Console
 from sr_experiments.build import build_data, build_model, build_trainer
 from sr_experiments.callbacks.progress import ProgressBar
 from sr_experiments.tuning.choices import settle
+
+Found = TypeVar("Found")
 
 
 class _Over(Exception):
@@ -46,7 +47,7 @@ class _Gate(Callback):
 
 
 class Ours:
-    """The training of a config, as `task=train` builds it, in a thread of its own.
+    """The training of a config, as `task=train` builds it.
 
     A turn begins where a batch is there and ends where the batch after its last step is.
 
@@ -67,29 +68,47 @@ class Ours:
         self.model = build_model(config, choices=choices)
         trainer = build_trainer(config, folder, model=self.model)
         self.benchmark = torch.backends.cudnn.benchmark
-        self._gate, self._nowhere = _Gate(), open(os.devnull, "w")  # noqa: SIM115 - closed in __exit__
+        self._gate, self._nowhere = _Gate(), open(os.devnull, "w")  # noqa: SIM115 - closed after training
         callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # set without declaring it
         for callback in callbacks:
             if isinstance(callback, ProgressBar):  # draw it, as in a terminal
                 callback.console = Console(file=self._nowhere, force_terminal=True)
         callbacks.append(self._gate)
-        data = build_data(config)
+        self._trainer, self._data = trainer, build_data(config)
 
-        def run() -> None:
+    def during(self, work: Callable[[], Found]) -> Found:
+        """Train, in this thread, as a run does; what is to be done meanwhile says from another one when.
+
+        Args:
+            work: Takes turns.
+
+        Raises:
+            BaseException: What ended the training, or the work.
+        """
+        found: list[Found] = []
+        wrong: list[BaseException] = []
+
+        def guide() -> None:
             try:
-                trainer.fit(self.model, datamodule=data)
-            except _Over:
-                pass
+                self._wait()
+                found.append(work())
             except BaseException as error:
-                self._gate.done.put(error)
+                wrong.append(error)
+            self._gate.asked.put(0)
 
-        self._thread = threading.Thread(target=run, name="ours", daemon=True)
-
-    def __enter__(self) -> Self:
-        """Begin, up to the first step."""
-        self._thread.start()
-        self._wait()
-        return self
+        thread = threading.Thread(target=guide, name="guide", daemon=True)
+        thread.start()
+        try:
+            self._trainer.fit(self.model, datamodule=self._data)
+        except _Over:
+            thread.join()
+        except BaseException as error:
+            self._gate.done.put(error)
+            thread.join()
+        self._nowhere.close()
+        if wrong:
+            raise wrong[0]
+        return found[0]
 
     def __call__(self, steps: int) -> None:
         """Take some steps.
@@ -101,21 +120,13 @@ class Ours:
         self._wait()
 
     def beside(self, call: Callable[[], object]) -> None:
-        """Do something else in the same thread: torch keeps workers for each, which would be in the way.
+        """Do something else in the training's thread: torch keeps workers and graphs for each.
 
         Raises:
             BaseException: What ended it.
         """
         self._gate.asked.put(call)
         self._wait()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End it."""
-        self._gate.asked.put(0)
-        self._thread.join(timeout=60)
-        self._nowhere.close()
 
     def _wait(self) -> None:
         error = self._gate.done.get()

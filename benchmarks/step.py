@@ -21,7 +21,6 @@ import itertools
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -45,7 +44,7 @@ from sr_experiments.rebuild import build_net
 
 READY = 8  # batches that the bare loops go round
 TURN = 1.0  # seconds that a turn lasts at least, or `MOST` steps
-MOST = 20
+MOST = {"cpu": 20, "cuda": 50}  # where a GPU begins anew each turn, which counts as well
 LEAST = 4  # the first step after another's turn finds nothing of its own in the caches
 SAME = ("precision=32-true", "memory_format=contiguous", "compile=false", "optimizer.fused=false")
 """What makes ours a run in eager float32."""
@@ -62,9 +61,9 @@ class Case:
 
 
 CASES = {
-    "edsr_baseline": Case(("model=edsr_baseline",), (8, 192), (8, 192), 1.03),
+    "edsr_baseline": Case(("model=edsr_baseline",), (8, 192), (16, 192), 1.03),
     "rcan": Case(("model=rcan", "net.groups=2", "net.blocks=4"), (8, 192), (16, 192)),
-    "rrdbnet": Case(("model=rrdbnet",), (2, 64), (16, 128)),
+    "rrdbnet": Case(("model=rrdbnet",), (2, 64), (16, 256)),
     "srcnn": Case(("model=srcnn",), (16, 36), (16, 192), 1.05),
     "gan": Case(("model=edsr_baseline", "loss=gan"), (4, 96), (16, 192), 1.05),
     "toy": Case(("model=espcn",), (2, 32), (2, 32)),
@@ -80,6 +79,7 @@ WAYS = (
     How(channels_last=True, bfloat16=True, fused=True),
     How(bfloat16=True, compiled=True, fused=True),
 )
+ON_GPU = (*WAYS, How(bfloat16=True, compiled=True, fused=True, graphs=True))
 UNCOMPILED = ("rrdbnet", "gan", "toy", "toy_gan")
 """Not compiled on a CPU unless all combinations are asked for: it takes longer than all the rest."""
 
@@ -91,9 +91,15 @@ class Measured(NamedTuple):
     operations: int
 
 
+def sizes(case: Case, options: argparse.Namespace) -> tuple[int, int]:
+    """Samples of a batch, and the side of their crops of `gt`."""
+    batch, patch = case.cuda if options.device.type == "cuda" else case.cpu
+    return options.batch or batch, options.patch or patch
+
+
 def composed(case: Case, options: argparse.Namespace, *more: str) -> DictConfig:
     """The config of a run that nobody stops."""
-    batch, patch = case.cuda if options.device.type == "cuda" else case.cpu
+    batch, patch = sizes(case, options)
     register()
     overrides = [
         *case.overrides,
@@ -144,7 +150,7 @@ def measure(name: str, kind: str, options: argparse.Namespace) -> Measured:
     """All ways of a net, a turn each after the other; seconds are those of a step."""
     case, device = CASES[name], options.device
     tried = () if may_compile(name, options) else ("compile=false",)
-    config = composed(case, options, *(SAME if kind == "cost" else tried))
+    config = composed(case, options, *(SAME if kind == "cost" else tried), *options.more)
     fetched = batches_of(config, device)
     ready = [next(fetched) for _ in range(READY)]
     hows = {str(how): bare(config, ready, how) for how in (How(), *chosen_ways(name, kind, options))}
@@ -153,9 +159,9 @@ def measure(name: str, kind: str, options: argparse.Namespace) -> Measured:
         next(first)
     wait = waiting_for(device)
     alone = take_turns({"bare": lambda: next(first)}, rounds=3, seconds=0, wait=wait)["bare"]
-    count = max(LEAST, min(MOST, round(TURN / alone.median)))
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as ends:
-        ours = ends.enter_context(Ours(config, Path(folder)))
+    count = max(LEAST, min(MOST[device.type], round(TURN / alone.median)))
+    with tempfile.TemporaryDirectory() as folder:
+        ours = Ours(config, Path(folder))
         calls: dict[str, Callable[[], object]] = {how: steps_of(loop, count) for how, loop in hows.items()}
         if kind == "cost":
             calls["loader"] = steps_of(fetched, count)
@@ -163,7 +169,7 @@ def measure(name: str, kind: str, options: argparse.Namespace) -> Measured:
         turns["ours"] = flagged(lambda: ours(count), cudnn_tries=ours.benchmark)
         clock = time.process_time if options.clock == "cpu" else time.perf_counter
         limits = {"rounds": options.rounds, "seconds": options.seconds}
-        times = take_turns(turns, **limits, wait=wait, clock=clock)
+        times = ours.during(lambda: take_turns(turns, **limits, wait=wait, clock=clock))
     if kind == "ways":  # not before: within a training the progress bar has the output
         print(f"ours, {name}: {ours.settings}", flush=True)
     each = {way: taken.over(count) for way, taken in times.items()}
@@ -184,9 +190,17 @@ def chosen_ways(name: str, kind: str, options: argparse.Namespace) -> list[How]:
     """What is tried beside eager float32."""
     if kind == "cost":
         return []
+    if options.hows:
+        return list(options.hows)
     if options.combinations:
         return [How(*on) for on in itertools.product((False, True), repeat=4) if any(on)]
-    return [how for how in WAYS if may_compile(name, options) or not how.compiled]
+    tried = ON_GPU if options.device.type == "cuda" else WAYS
+    return [how for how in tried if may_compile(name, options) or not how.compiled]
+
+
+def how(text: str) -> How:
+    """Of its parts, as `bfloat16+fused`."""
+    return How(**dict.fromkeys(text.split("+"), True))
 
 
 def may_compile(name: str, options: argparse.Namespace) -> bool:
@@ -212,7 +226,7 @@ def cost(options: argparse.Namespace) -> tuple[list[str], dict[str, Any]]:
         plain, ours, loader = times["eager float32"], times["ours"], times["loader"]
         ratio = ours.median / plain.median
         found[name] = {"ratio": ratio, "ms": {way: t.as_dict() for way, t in times.items()}}
-        batch, patch = case.cuda if options.device.type == "cuda" else case.cpu
+        batch, patch = sizes(case, options)
         asked = f"{case.asked:.2f}" if case.asked else ""
         cells = [name, f"{batch} x {patch}", told(plain), told(ours), str(ours.rounds)]
         cells += [f"{ratio:.3f}", asked, f"{1e3 * loader.median:.3g}"]
@@ -278,7 +292,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--nets", nargs="+", choices=CASES, default=DEFAULT)
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
+    parser.add_argument("--batch", type=int, help="samples, in place of each net's own number")
+    parser.add_argument("--patch", type=int, help="side of the crops of gt, in place of each net's own")
     parser.add_argument("--only", choices=("cost", "ways"), help="one of the two tables")
+    parser.add_argument("--hows", nargs="+", type=how, help="in place of the usual ways, as bfloat16+fused")
+    parser.add_argument("--more", nargs="+", default=[], help="of our command line, as compile=false")
     parser.add_argument("--combinations", action="store_true", help="all 16 of the four ways")
     parser.add_argument(
         "--clock",
@@ -290,8 +308,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="of a net and table; at least 3 rounds")
     parser.add_argument("--write", action="store_true", help="to benchmarks/results/")
     options = parser.parse_args(arguments)
-    if options.rounds < 1 or options.seconds < 0 or options.device.type not in ("cpu", "cuda"):
-        parser.error("--rounds must be at least 1, --seconds 0, --device cpu or cuda")
+    least = min(options.rounds, options.batch or 1, options.patch or 1)
+    if least < 1 or options.seconds < 0 or options.device.type not in ("cpu", "cuda"):
+        parser.error("--rounds, --batch and --patch must be at least 1, --seconds 0, --device cpu or cuda")
     notes = where(options.device)
     print("\n".join(notes), flush=True)
     lines: list[str] = []

@@ -37,6 +37,7 @@ TOGETHER = (
 """Keys whose values can be a mistake together, and none each; any other mistake is in one value."""
 PRECISIONS = ("auto", "32-true", "64-true", "bf16-mixed", "16-mixed")
 MEMORY_FORMATS = ("auto", "contiguous", "channels_last")
+GRAPHS = "reduce-overhead"  # torch.compile's mode that records CUDA graphs
 
 
 @dataclass
@@ -134,22 +135,27 @@ def _settings_problems(config: DictConfig) -> list[str]:
     layout, compiled = config.get("memory_format", "auto"), config.get("compile", "auto")
     if layout not in MEMORY_FORMATS:
         problems.append(f"memory_format={layout}: choose one of {', '.join(MEMORY_FORMATS)}")
-    if compiled != "auto" and not isinstance(compiled, bool):
-        problems.append(f"compile={compiled}: choose one of auto, true, false")
+    if compiled not in ("auto", GRAPHS) and not isinstance(compiled, bool):
+        problems.append(f"compile={compiled}: choose one of auto, true, false, {GRAPHS}")
+    if compiled == GRAPHS and (_plain(config, "trainer.accumulate_grad_batches") or 1) > 1:
+        problems.append(
+            f"compile={GRAPHS}: a CUDA graph writes the gradients of a batch over those of the one before, "
+            "which trainer.accumulate_grad_batches would add up; compile=true"
+        )
     if config.precision == "16-mixed" and _plain(config, "optimizer.fused"):
         problems.append(
             "optimizer.fused=true: with precision=16-mixed gradients are scaled until the step is made, and "
             "nothing could look at them before; optimizer.fused=null or bf16-mixed"
         )
-    if compiled is True and _plain(config, "data.scales"):
+    if compiled in (True, GRAPHS) and _plain(config, "data.scales"):
         problems.append(
-            "compile=true: with data.scales a net sees enlarged images of several sizes, which is not "
-            "compiled; compile=false"
+            f"compile={str(compiled).lower()}: with data.scales a net sees enlarged images of several sizes, "
+            "which is not compiled; compile=false"
         )
-    if compiled is True and config.get("activation_checkpointing", False):
+    if compiled in (True, GRAPHS) and config.get("activation_checkpointing", False):
         problems.append(
-            "compile=true and activation_checkpointing=true: torch.compile decides by itself what is kept "
-            "for the gradient; choose one of them"
+            f"compile={str(compiled).lower()} and activation_checkpointing=true: torch.compile decides by "
+            "itself what is kept for the gradient; choose one of them"
         )
     return problems
 

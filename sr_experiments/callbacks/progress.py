@@ -1,11 +1,14 @@
 """What a person sees while a run trains: a bar in a terminal, a line per epoch elsewhere."""
 
 import time
+from collections import defaultdict
 from typing import Any
 
+import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from torch import Tensor
 
 from sr_experiments.callbacks.speed import Speed
 from sr_experiments.metrics.protocol import PSNR
@@ -17,7 +20,8 @@ class ProgressBar(Callback):
     """Loss, validation PSNR, samples per second and time left.
 
     Args:
-        refresh_seconds: How often it is drawn and the numbers are read; reading a loss waits for the device.
+        refresh_seconds: How often it is drawn and the numbers are read. Those of a GPU are some steps old: to
+            read the newest would wait for it.
     """
 
     def __init__(self, *, refresh_seconds: float = 0.5) -> None:
@@ -29,6 +33,7 @@ class ProgressBar(Callback):
         self._started: float | None = None
         self._drawn = 0.0
         self._done_before = 0
+        self._later: dict[str, _Later] = defaultdict(_Later)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the bar where there is a terminal to draw it in."""
@@ -61,7 +66,7 @@ class ProgressBar(Callback):
             self._task,
             completed=self._position(trainer),
             epoch=f"{trainer.current_epoch + 1}/{trainer.max_epochs}",
-            numbers=self._numbers(trainer),
+            numbers=self._numbers(trainer, waits=False),
             left=self._left(trainer),
         )
 
@@ -92,15 +97,14 @@ class ProgressBar(Callback):
             self._bar.stop()
             self._bar = None
 
-    def _numbers(self, trainer: Trainer) -> str:
+    def _numbers(self, trainer: Trainer, *, waits: bool = True) -> str:
         # Lightning hears of a loss when a row is written; the model knows the last one.
         logged = {**trainer.callback_metrics, **getattr(trainer.lightning_module, "told", {})}
+        asked = {"train/loss": "loss {:.4f}"} | {f"val/{name}": f"{name} {{:.2f}} dB" for name in PSNR}
         parts = []
-        if "train/loss" in logged:
-            parts.append(f"loss {float(logged['train/loss']):.4f}")
-        for name in PSNR:
-            if f"val/{name}" in logged:
-                parts.append(f"{name} {float(logged[f'val/{name}']):.2f} dB")
+        for key in (key for key in asked if key in logged):
+            value = self._later[key].read(logged[key]) if not waits else float(logged[key])
+            parts += [asked[key].format(value)] if value is not None else []
         speed = next((c.samples_per_second for c in _callbacks(trainer) if isinstance(c, Speed)), 0.0)
         if speed:  # of a few steps it is not known
             parts.append(f"{speed:.1f} samples/s")
@@ -126,6 +130,26 @@ class ProgressBar(Callback):
         minutes, rest = divmod(round(seconds), 60)
         hours, minutes = divmod(minutes, 60)
         return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+class _Later:
+    """Reads numbers of a GPU without waiting: each reading gives what has come of an earlier one."""
+
+    def __init__(self) -> None:
+        self._known: float | None = None
+        self._coming: tuple[Tensor, torch.cuda.Event] | None = None
+
+    def read(self, value: Tensor | float) -> float | None:
+        """None: nothing has come yet."""
+        if not isinstance(value, Tensor) or value.device.type != "cuda":
+            return float(value)
+        if self._coming is not None and self._coming[1].query():  # type: ignore[no-untyped-call]
+            self._known, self._coming = float(self._coming[0]), None
+        if self._coming is None:
+            here = torch.empty((), dtype=value.dtype, pin_memory=True)
+            here.copy_(value.detach(), non_blocking=True)
+            self._coming = here, torch.cuda.current_stream(value.device).record_event()
+        return self._known
 
 
 class TestBar(Callback):

@@ -10,6 +10,7 @@ from pytorch_lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from sr_experiments.data.ahead import Finished, ahead_on
 from sr_experiments.data.augment import Augmentation
 from sr_experiments.data.choose import choose_sources
 from sr_experiments.data.dataset import Batch, EvalSet, Opened, TrainSet
@@ -25,11 +26,9 @@ from sr_experiments.data.sampler import EvenSampler, PositionSampler
 from sr_experiments.data.shards import Shards
 from sr_experiments.data.sources import Source
 from sr_experiments.data.stock import TRAIN
-from sr_experiments.data.threads import cores
+from sr_experiments.data.threads import readers
 from sr_experiments.degradations.base import Degradation
 from sr_experiments.imaging.ledger import Ledger
-
-MOST_WORKERS = 4
 
 
 class SRData(LightningDataModule):
@@ -214,10 +213,9 @@ class SRData(LightningDataModule):
 
     def train_dataloader(self) -> StreamLoader:
         """An epoch of batches, from where the run stands."""
-        trainer = self.trainer
+        trainer, images, on_device = self.trainer, self.library[TRAIN], self.cache == "device"
         assert self._finisher is not None, "setup has opened the images"
-        on_device = self.cache == "device"
-        dataset = TrainSet(self._finisher.plan, None if on_device else self.library[TRAIN])
+        dataset = TrainSet(self._finisher.plan, None if on_device else images)
         sampler = PositionSampler(
             batch_size=self.batch_size,
             batches=self.steps_per_epoch * self._batches_per_step(),
@@ -225,13 +223,13 @@ class SRData(LightningDataModule):
             rank=trainer.global_rank if trainer else 0,
             world_size=trainer.world_size if trainer else 1,
         )
-        images = self.library[TRAIN]
         return StreamLoader(
             dataset,
             sampler=sampler,
             workers=0 if on_device else self._worker_count(images),
             threads=images.decoded and not isinstance(images, Shards),  # those are fetched meanwhile
             pin_memory=self._pins_memory(),
+            ahead=ahead_on(self._device(), self._ready, plan=dataset.plan, samples=self.batch_size),
         )
 
     def val_dataloader(self) -> DataLoader[Batch]:
@@ -266,11 +264,8 @@ class SRData(LightningDataModule):
         return int(getattr(module, "batches_per_step", of_trainer))
 
     def _worker_count(self, images: Opened) -> int:
-        if self.workers != "auto":
-            return self.workers
-        if images.decoded and not self._on_gpu():
-            return 0
-        return min(MOST_WORKERS, max(1, cores() // self._local_ranks()))
+        found = readers(decoded=images.decoded, gpu=self._on_gpu(), ranks=self._local_ranks())
+        return found if self.workers == "auto" else self.workers
 
     def _pins_memory(self) -> bool:
         return self._on_gpu() if self.pin_memory == "auto" else self.pin_memory
@@ -288,17 +283,23 @@ class SRData(LightningDataModule):
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """All but the positions: by these is decided on the CPU, and nobody is to wait for the device."""
+        if isinstance(batch, Finished):
+            return batch
         moving = {key: value for key, value in batch.items() if key != "position"}
         return {**batch, **super().transfer_batch_to_device(moving, device, dataloader_idx)}
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Whole images become floats; of crops a training batch is made, by what their positions say."""
+        if isinstance(batch, Finished):
+            return batch.claimed()
         if "position" not in batch:
             return batch | {key: to_float(batch[key]) for key in PLANES if key in batch}
-        ready = self.finish(batch, batch["position"])
+        return self._ready(batch, batch["position"])
+
+    def _ready(self, batch: Batch, positions: Tensor) -> dict[str, Tensor]:
+        ready = self.finish(batch, positions)
         device = ready["gt"].device
-        waits = device.type in ("cpu", "mps")  # Lightning's rule
-        return {"position": batch["position"].to(device, non_blocking=not waits), **ready}
+        return {"position": positions.to(device, non_blocking=device.type not in ("cpu", "mps")), **ready}
 
     def finish(
         self, batch: Mapping[str, Tensor], positions: Tensor, *, ledger: Ledger | None = None

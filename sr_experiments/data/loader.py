@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
+from sr_experiments.data.ahead import Ahead
 from sr_experiments.data.dataset import Batch, TrainSet
 from sr_experiments.data.sampler import PositionSampler
 
@@ -40,10 +41,18 @@ class StreamLoader(DataLoader[Batch]):
         workers: Threads or processes that read ahead; 0: nothing is read ahead.
         threads: Whether they are threads.
         pin_memory: Whether batches lie in memory that a GPU copies from by itself.
+        ahead: Finishes what was read before it is asked for; None: that is left to whoever asks.
     """
 
     def __init__(
-        self, dataset: TrainSet, *, sampler: PositionSampler, workers: int, threads: bool, pin_memory: bool
+        self,
+        dataset: TrainSet,
+        *,
+        sampler: PositionSampler,
+        workers: int,
+        threads: bool,
+        pin_memory: bool,
+        ahead: Ahead | None = None,
     ) -> None:
         """Nothing is read yet."""
         processes = 0 if threads else workers
@@ -55,7 +64,7 @@ class StreamLoader(DataLoader[Batch]):
             persistent_workers=processes > 0,
             pin_memory=pin_memory,
         )
-        self.threads = workers - processes
+        self.threads, self.ahead = workers - processes, ahead
         self._read = dataset.__getitems__
         self._pins = pin_memory and torch.cuda.is_available()
         # Partners of a mixture stand behind all samples of what is read.
@@ -64,8 +73,10 @@ class StreamLoader(DataLoader[Batch]):
     def __iter__(self) -> Any:  # of torch's own type, or a generator
         """An epoch's batches, in order."""
         if self._together:
-            return self._read_together()
-        return self._read_ahead() if self.threads else super().__iter__()
+            read = self._read_together()
+        else:
+            read = self._read_ahead() if self.threads else super().__iter__()
+        return read if self.ahead is None else self.ahead(read)
 
     def _read_together(self) -> Iterator[Batch]:
         coming, count = iter(self.batch_sampler or ()), 1

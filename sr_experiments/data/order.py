@@ -28,6 +28,7 @@ class Order:
         """Nothing is drawn yet."""
         self.count = count
         self.seed = seed
+        self._draw = Draw(seed, torch.arange(count))
         self._remember()
 
     def _remember(self, passes: int = 4) -> None:
@@ -54,8 +55,9 @@ class Order:
 
     def _make_pass(self, number: int) -> Tensor:
         """The order of the images in a pass."""
-        draw = Draw(self.seed, torch.arange(self.count))
-        return draw.bits(f"order of pass {number}").argsort(stable=True)
+        # Of few images there are many passes: by numpy, which is quicker for a few numbers.
+        bits = self._draw.bits(f"order of pass {number}").numpy()
+        return torch.from_numpy(bits.argsort(kind="stable"))
 
 
 class ShardOrder(Order):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+MOST_READERS = 4
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -19,6 +20,17 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def readers(*, decoded: bool, gpu: bool, ranks: int) -> int:
+    """How many read the batches of one of `ranks` processes, where nobody says.
+
+    Args:
+        decoded: Images are in memory or on disk as pixels: to read a batch is quicker than to hand it over.
+        gpu: Training leaves the processors free.
+        ranks: Of this machine.
+    """
+    return 0 if decoded and not gpu else min(MOST_READERS, max(1, cores() // ranks))
 
 
 def threads() -> int:

@@ -12,6 +12,7 @@ from sr_experiments.imaging.resize import imresize
 from sr_experiments.metrics.base import ImageMetric
 from sr_experiments.metrics.per_image import PerImage
 from sr_experiments.metrics.protocol import BICUBIC, image_metrics, ranged_metrics
+from sr_experiments.models.compiled import compiled
 from sr_experiments.models.ema import Averaging
 from sr_experiments.models.inference import Inference
 from sr_experiments.models.layout import follow_layout, lay_out
@@ -104,10 +105,10 @@ class SRModel(LightningModule):
         """What training calls: the net, or its compiled form."""
         return self._compiled[0] if self._compiled else self.net
 
-    def compile_net(self) -> None:
+    def compile_net(self, *, mode: str | None = None) -> None:
         """Train through torch.compile; checkpoints and evaluation, with images of many sizes, do without."""
         # Within a tuple: as a module of this one it would be in every checkpoint a second time.
-        self._compiled = (torch.compile(self.net, dynamic=False),)
+        self._compiled = (compiled(self.net, mode=mode),)
 
     @property
     def trainable(self) -> bool:

@@ -19,7 +19,7 @@ from sr_experiments.profiling.laps import REST, Laps, on_gpu
 PARTS = {
     "data wait": "the loop waits for the loader's next batch",
     "transfer": "the batch goes to the device",
-    "degradation": "crops are turned, made floats and spoilt, on the device",
+    "degradation": "crops are turned, made floats and spoilt, on the device; on a GPU, what waits for it",
     "forward": "the net, from lq to sr",
     "loss": "every term between sr and gt",
     "adversary": "the discriminator and its losses, for both sides",

@@ -14,12 +14,23 @@ from typing import Any
 from omegaconf import DictConfig, open_dict
 from torch.optim import Optimizer
 
+from sr_experiments.config import GRAPHS
 from sr_experiments.devices import choose_precision, first_device, refuse_absent_devices
 from sr_experiments.models.base import SRModel
 from sr_experiments.models.layout import lay_out
 from sr_experiments.models.recompute import recompute
 from sr_experiments.ranks import by_srun, by_torchrun
 from sr_experiments.tuning.budget import planned_batches, seconds_allowed
+from sr_experiments.tuning.compiling import (
+    GAIN,
+    WORDS,
+    Mode,
+    best_mode,
+    expected,
+    modes,
+    numbers,
+    refuse_graphs,
+)
 from sr_experiments.tuning.remembered import Remembered
 from sr_experiments.tuning.trial import Trial, Way
 
@@ -29,8 +40,6 @@ SHORT = 10_000
 """Steps. A trial takes about thirty, so 0.3 % of the shortest run that has one."""
 BRIEF = 600.0
 """Seconds that a run must be allowed to last (`trainer.max_time`) to have a trial."""
-GAIN = 0.03
-"""Less than that is within what times differ by, and changes nothing."""
 SHARE = 0.02
 """Of a run's time, that trying torch.compile may take."""
 
@@ -42,7 +51,7 @@ class Choices:
     Attributes:
         precision: As Lightning calls it.
         memory_format: ``contiguous``, or ``channels_last``: the channels of a pixel side by side.
-        compile: Whether the net is trained through torch.compile.
+        compile: Whether the net is trained through torch.compile, and how.
         fused: Whether an optimizer that can takes its step in one pass over all that it keeps.
         benchmark: Whether cuDNN tries its algorithms on the first crops; they have one size.
         reason: Why.
@@ -50,7 +59,7 @@ class Choices:
 
     precision: str
     memory_format: str
-    compile: bool
+    compile: Mode
     fused: bool
     benchmark: bool
     reason: str
@@ -64,7 +73,7 @@ class Choices:
         words = [
             self.precision,
             self.memory_format,
-            "compiled" if self.compile else "not compiled",
+            WORDS[self.compile],
             "fused optimizer" if self.fused else "plain optimizer",
             *(["cuDNN tries its algorithms"] if self.benchmark else []),
         ]
@@ -83,7 +92,7 @@ def by_rule(config: DictConfig) -> Choices:
     """What needs no measuring for this run: as asked, else by the table in docs/decisions/0025."""
     device = first_device(config)
     precision = choose_precision(config.precision, device=device)
-    compiled = config.get("compile", "auto") is True
+    compiled: Mode = asked if (asked := config.get("compile", "auto")) in (True, GRAPHS) else False
     layout = config.get("memory_format", "auto")
     if layout == "auto":  # a compiler lays out by itself
         good = (device.type, precision, compiled) == ("cpu", "bf16-mixed", False)
@@ -110,9 +119,11 @@ def settle(config: DictConfig, *, recorded: Mapping[str, Any] | None = None) -> 
         recorded: The choices that the run was begun with; None: it begins.
 
     Raises:
-        ValueError: If a device is not there: nothing is tried on another one.
+        ValueError: If a device is not there: nothing is tried on another one. If it has no CUDA graphs, and
+            they are asked for.
     """
     refuse_absent_devices(config)
+    refuse_graphs(config, first_device(config))
     plain = by_rule(config)
     open_ones = _open(config)
     if recorded is not None:
@@ -158,7 +169,7 @@ def _by_measurement(config: DictConfig, plain: Choices, open_ones: Sequence[str]
         precisions.append("32-true")
     ways = [Way(precision, layout) for precision in precisions for layout in layouts]
     known = Remembered(trial.described(ways))
-    times = _numbers(known.get("seconds", lambda: trial.seconds(ways)))
+    times = numbers(known.get("seconds", lambda: trial.seconds(ways)))
     best = quickest(first, ways, times)
     chosen = replace(
         plain,
@@ -168,25 +179,27 @@ def _by_measurement(config: DictConfig, plain: Choices, open_ones: Sequence[str]
     )
     if "compile" in open_ones and str(best) in times:
         left = seconds_left(config, times[str(best)])
-        if compiling(trial.layers) <= SHARE * left:
+        if expected(trial.layers) <= SHARE * left:
             # A compiler lays out by itself, and better than it is told to.
             layout = "contiguous" if "memory_format" in open_ones else best.memory_format
-            way = best._replace(memory_format=layout)
-            found = known.get(f"{way} compiled", lambda: trial.compiled(way, beside=best))
-            pay, more = pays(found, left=left)
+            # What a precision gains on a GPU is hidden behind the launches, until a compiler joins them.
+            kernels = first if trial.device.type == "cuda" else best
+            way = kernels._replace(memory_format=layout)
+            found = {
+                mode: known.get(
+                    f"{way} {WORDS[mode]}", partial(trial.compiled, way, beside=best, graphs=mode == GRAPHS)
+                )
+                for mode in modes(config, trial.device)
+            }
+            mode, more = best_mode(found, left=left)
             chosen = replace(chosen, reason=f"{chosen.reason}; {more}")
-            if pay:
-                chosen = replace(chosen, memory_format=layout, compile=True)
+            if mode:
+                chosen = replace(chosen, precision=way.precision, memory_format=layout, compile=mode)
     if known.problem:
         _log.warning(
             "what was measured can not be kept (%s): the same command may choose otherwise", known.problem
         )
     return chosen
-
-
-def compiling(layers: int) -> float:
-    """Seconds that compiling a net takes, forward and backward, about; known only when it is done."""
-    return 30.0 + layers
 
 
 def quickest(first: Way, ways: Sequence[Way], times: Mapping[str, float]) -> Way:
@@ -209,30 +222,6 @@ def told_times(best: Way, times: Mapping[str, float]) -> str:
     return f"measured here: {1000 * times[str(best)]:.3g} ms forward and backward{beside}"
 
 
-def pays(found: Mapping[str, Any], *, left: float) -> tuple[bool, str]:
-    """Whether compiling does, and why.
-
-    Args:
-        found: What a trial of it told.
-        left: Seconds that the run takes without it.
-    """
-    numbers = _numbers(found)
-    if not {"warm_up", "compiled", "eager"} <= numbers.keys():
-        return False, f"compiling failed ({found.get('failed', 'nobody knows why')})"
-    warm_up, compiled, eager = (numbers[key] for key in ("warm_up", "compiled", "eager"))
-    gained = left * (1 - compiled / eager)
-    words = (
-        f"compiling takes {warm_up:.0f} s, and a step {1000 * compiled:.3g} ms in place of {1000 * eager:.3g}"
-    )
-    return gained > max(warm_up, GAIN * left), words
-
-
-def _numbers(found: Mapping[str, Any]) -> dict[str, float]:
-    return {
-        name: float(value) for name, value in found.items() if isinstance(value, int | float) and value > 0
-    }
-
-
 def seconds_left(config: DictConfig, step: float) -> float:
     """How long a run will take, if a step takes so many seconds."""
     return min(planned_batches(config) * step, seconds_allowed(config))
@@ -250,7 +239,7 @@ def apply_choices(model: SRModel, choices: Choices, config: DictConfig) -> None:
     if config.get("activation_checkpointing", False):
         recompute(model.net)
     if choices.compile:
-        model.compile_net()
+        model.compile_net(mode=GRAPHS if choices.compile == GRAPHS else None)
     if choices.fused:
         for name in ("make_optimizer", "discriminator_optimizer"):
             if (maker := getattr(model, name, None)) is not None:

@@ -11,7 +11,9 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
+from sr_experiments.config import GRAPHS
 from sr_experiments.models.base import count_parameters
+from sr_experiments.models.compiled import compiled, layers_to_compile
 from sr_experiments.models.layout import lay_out
 from sr_experiments.models.recompute import recompute
 from sr_experiments.nets.base import EnlargedNet, SRNet
@@ -67,8 +69,8 @@ class Trial:
 
     @property
     def layers(self) -> int:
-        """Modules without others inside."""
-        return sum(1 for module in self.net.modules() if not any(True for _ in module.children()))
+        """That a compiler would have to look at."""
+        return layers_to_compile(self.net)
 
     def described(self, ways: Sequence[Way]) -> dict[str, Any]:
         """What the times depend on: the same again is not measured again."""
@@ -87,15 +89,16 @@ class Trial:
                 found[str(way)] = _first_line(error)
         return found | self._timed(steps)
 
-    def compiled(self, way: Way, *, beside: Way) -> dict[str, float | str]:
+    def compiled(self, way: Way, *, beside: Way, graphs: bool = False) -> dict[str, float | str]:
         """How long compiling takes (`warm_up`), and seconds of a step `compiled` and `eager`; or `failed`.
 
         Args:
             way: That is compiled.
             beside: The best one without.
+            graphs: Whether its kernels are recorded into CUDA graphs.
         """
         logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # of GPUs that are not there
-        step = self._step(way, compiled=True)
+        step = self._step(way, compiles=True, graphs=graphs)
         began = time.perf_counter()
         try:
             step()
@@ -107,7 +110,7 @@ class Trial:
         torch.compiler.reset()
         return {"warm_up": warm_up - times["compiled"], **times}
 
-    def _step(self, way: Way, *, compiled: bool = False) -> Callable[[], None]:
+    def _step(self, way: Way, *, compiles: bool = False, graphs: bool = False) -> Callable[[], None]:
         net = copy.deepcopy(self.net).to(self.device).train()
         lay_out(net, way.memory_format)
         if self.recomputes:
@@ -117,8 +120,8 @@ class Trial:
         inputs = [one.to(self.device, dtype) for one in self._inputs]
         options = {name: one.to(self.device) for name, one in self._options.items()}
         run: Callable[..., Tensor] = net
-        if compiled:
-            run = torch.compile(net, dynamic=False)
+        if compiles:
+            run = compiled(net, mode=GRAPHS if graphs else None)
         elif self._refines and isinstance(net, EnlargedNet):
             run = net.refine
         half = _HALF.get(way.precision)

@@ -313,7 +313,7 @@ def test_the_cache_is_chosen_by_what_is_free(monkeypatch: pytest.MonkeyPatch, tm
 
 
 def test_automatic_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sr_experiments.data.datamodule.cores", lambda: 1)
+    monkeypatch.setattr("sr_experiments.data.threads.cores", lambda: 1)
     decoding, cropping = module(workers="auto", cache="none"), module(workers="auto", cache="memory")
     for data in (decoding, cropping):
         data.setup("fit")
@@ -322,7 +322,7 @@ def test_automatic_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cropping.train_dataloader().threads == cropping.train_dataloader().num_workers == 0
     assert not cropping.train_dataloader().pin_memory
     monkeypatch.setattr(SRData, "_on_gpu", lambda self: True)
-    monkeypatch.setattr("sr_experiments.data.datamodule.cores", lambda: 64)
+    monkeypatch.setattr("sr_experiments.data.threads.cores", lambda: 64)
     assert cropping._worker_count(cropping.library["train"]) == 4
     assert cropping._pins_memory()
 

@@ -29,8 +29,8 @@ VALUES: dict[str, Mistake] = {
         "memory_format=nhwc: choose one of auto, contiguous, channels_last",
     ),
     "a way to compile": Mistake(
-        f"{TRAIN} compile=reduce-overhead",
-        "compile=reduce-overhead: choose one of auto, true, false",
+        f"{TRAIN} compile=max-autotune",
+        "compile=max-autotune: choose one of auto, true, false, reduce-overhead",
     ),
     "compiled for several sizes": Mistake(
         f"{TRAIN} compile=true data.scales=[2,3] model=vdsr",

@@ -10,11 +10,13 @@ import torch
 from omegaconf import DictConfig
 
 from sr_experiments.build import build_trainer
+from sr_experiments.config import GRAPHS
 from sr_experiments.models.layout import lay_out
 from sr_experiments.tasks import timing
 from sr_experiments.tuning import remembered
 from sr_experiments.tuning.budget import planned_batches, planned_steps, seconds_allowed
-from sr_experiments.tuning.choices import Choices, by_rule, pays, quickest, settle
+from sr_experiments.tuning.choices import Choices, by_rule, quickest, settle
+from sr_experiments.tuning.compiling import Mode, best_mode, modes, pays
 from sr_experiments.tuning.remembered import Remembered
 from sr_experiments.tuning.trial import Trial, Way
 from tests.nets.toys import build_net, net_names
@@ -46,7 +48,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         told["asked"].append("seconds")
         return dict(told["seconds"])
 
-    def compiled(trial: Trial, way: Way, *, beside: Way) -> dict[str, float]:
+    def compiled(trial: Trial, way: Way, *, beside: Way, graphs: bool) -> dict[str, float]:
         told["asked"].append(f"{way} compiled")
         return dict(told["compiled"])
 
@@ -197,6 +199,48 @@ def test_compiling_must_gain_more_than_it_takes(left: float, compiled: float, ex
 
 def test_a_compiler_that_is_missing_is_told() -> None:
     assert pays({"failed": "no g++"}, left=1e6) == (False, "compiling failed (no g++)")
+
+
+@pytest.mark.parametrize(
+    ("plain", "graphs", "expected"),
+    [(0.5, 0.2, GRAPHS), (0.5, 0.51, GRAPHS), (0.5, 0.53, True), (0.5, None, True), (1.0, 0.5, GRAPHS)],
+)
+def test_graphs_are_taken_where_they_are_not_slower(
+    plain: float, graphs: float | None, expected: Mode
+) -> None:
+    """A run launches more than a trial does; 3 % is within what times differ by."""
+    found: dict[Mode, dict[str, Any]] = {True: {"warm_up": 40.0, "compiled": plain, "eager": 1.0}}
+    found[GRAPHS] = found[True] | {"compiled": graphs} if graphs else {"failed": "no room"}
+    mode, words = best_mode(found, left=1e5)
+    assert mode == expected
+    assert words.startswith("compiled: compiling takes 40 s, and a step ")
+    assert "; compiled into CUDA graphs: compiling " in words
+    assert best_mode(found, left=1.0)[0] is False, "a short run pays for neither"
+
+
+@pytest.mark.parametrize(
+    ("more", "gpus", "expected"),
+    [
+        ("seed=0", 1, [True, GRAPHS]),
+        ("trainer.devices=auto", 1, [True, GRAPHS]),
+        ("trainer.devices=[0]", 1, [True, GRAPHS]),
+        ("trainer.devices=auto", 2, [True]),
+        ("trainer.devices=2", 2, [True]),
+        ("trainer.devices=[0,1]", 2, [True]),
+        ("trainer.accumulate_grad_batches=2", 1, [True]),
+    ],
+)
+def test_graphs_are_tried_on_one_gpu_and_where_a_batch_has_a_step(
+    more: str, gpus: int, expected: list[Mode], config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    assert modes(config("trainer=gpu", more), torch.device("cuda")) == expected
+    assert modes(config(), torch.device("cpu")) == [True]
+
+
+def test_graphs_are_refused_where_there_are_none(config: Config) -> None:
+    with pytest.raises(ValueError, match=r"compile=reduce-overhead records CUDA graphs, .* trains on cpu"):
+        settle(config("compile=reduce-overhead"))
 
 
 def test_a_run_that_continues_takes_what_it_was_begun_with(config: Config, clock: dict[str, Any]) -> None:
