@@ -25,12 +25,12 @@ from sr_experiments.continuing import (
     to_continue,
     to_sweep,
 )
+from sr_experiments.flags import PREVIEW, with_flags_behind, with_known_flags
 from sr_experiments.paths import conf_dir
 from sr_experiments.sweeps.book import SWEEP
 
 MULTIRUN = ("-m", "--multirun")
 SEARCH = ("trials", "search_seed", "startup", "prune", "warm_up", "objective")  # its options
-PREVIEW = "--dry-run"
 LISTS = ("benchmark", "metric", "logger")  # groups of which several can be chosen
 # What names files, and is taken as it was typed: options of tasks, and keys.
 FILES = ("input", "output", "guide", "checkpoint", "values", "archive", "shards", "url", "name")
@@ -46,8 +46,12 @@ def as_hydra_takes(arguments: Sequence[str]) -> list[str]:
     """Rewrite a command line; the first argument is not the program.
 
     Raises:
-        ValueError: If ``run=`` does not go with the others.
+        ValueError: If ``run=`` does not go with the others, or a flag is none.
     """
+    return with_flags_behind(_in_hydras_words(with_known_flags(arguments)))
+
+
+def _in_hydras_words(arguments: Sequence[str]) -> list[str]:
     searches = any(re.fullmatch(r"sweep=(?!null$).+", argument) for argument in arguments)
     previews = [argument for argument in arguments if argument.split("=")[0] == PREVIEW]
     if previews:
@@ -59,6 +63,8 @@ def as_hydra_takes(arguments: Sequence[str]) -> list[str]:
     if "arguments" in options:
         return _gathered(arguments, options=options)
     folder = folder_of(arguments)
+    if previews and not sweep and (folder is None or not (folder / SWEEP).is_file()):
+        raise ValueError(f"{previews[-1]} is for a sweep: -m, sweep=optuna, or run=FOLDER of one")
     if searches or (folder is not None and (folder / SWEEP).is_file()):
         arguments = [_of_search(argument) for argument in arguments]
     others = [argument for argument in arguments if not argument.startswith(OPTION)]
@@ -70,7 +76,9 @@ def as_hydra_takes(arguments: Sequence[str]) -> list[str]:
         return to_sweep(folder, rewritten)
     if (folder / SWEEP).is_file():
         return to_complete(folder, rewritten)
-    return to_continue(folder, rewritten) if continues(folder) else to_begin(folder, rewritten)
+    if continues(folder):
+        return to_continue(folder, rewritten)
+    return to_begin(folder, rewritten)
 
 
 def _of_the_file(arguments: Sequence[str], *, options: set[str]) -> list[str]:
@@ -113,7 +121,12 @@ def _of_search(argument: str) -> str:
 def _task_options(arguments: Sequence[str]) -> set[str]:
     """The options of the chosen task; none if there is no such task (Hydra will say so)."""
     chosen = [argument.partition("=")[2] for argument in arguments if argument.startswith("task=")]
-    path = conf_dir() / "task" / f"{chosen[-1]}.yaml" if chosen else Path()
+    return options_of(chosen[-1]) if chosen else set()
+
+
+def options_of(task: str) -> set[str]:
+    """The options of a task, those of their mappings with dots; none if there is no such task."""
+    path = conf_dir() / "task" / f"{task}.yaml"
     if not path.is_file():
         return set()
     content = OmegaConf.to_container(OmegaConf.load(path))

@@ -5,14 +5,15 @@ Hydra refuses a mistyped key on the command line. It does not refuse one inside 
 """
 
 import ast
-import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sr_experiments.config import root_keys, value_problems
+from sr_experiments.nearest import nearest, nearest_key
+from sr_experiments.paths import conf_dir
 from sr_experiments.signature import Module, UnknownTarget, class_fields, find_signature
 
 _HYDRA_KEYS = {"_target_", "_partial_", "_recursive_", "_convert_", "_args_"}
@@ -29,27 +30,21 @@ _PLAIN: dict[str, tuple[type, ...]] = {
 }
 
 
-def nearest(given: str, known: Sequence[str]) -> str:
-    """`` Did you mean 'x'?`` or nothing."""
-    by_lower = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(given.lower(), by_lower, n=1, cutoff=0.5)
-    return f" Did you mean '{by_lower[close[0]]}'?" if close else ""
-
-
 def check(config: DictConfig) -> None:
     """Refuse a config in which anything could not be built.
 
     Raises:
         ValueError: with every problem found, a line each.
     """
-    keys = root_keys()
+    plain: Any = OmegaConf.to_container(config)
+    known = {key: plain[key] for key in root_keys() if key in plain}
     problems = [
-        f"{key}: no such key at the top level.{nearest(key, keys)}"
-        for key in map(str, config)
-        if key not in keys
+        f"{key}: no such key at the top level.{nearest_key(str(key), known)}"
+        for key in plain
+        if key not in known
     ]
     problems += value_problems(config)
-    problems += [f"{key}=??? needs a value: {key}=VALUE" for key in sorted(OmegaConf.missing_keys(config))]
+    problems += [_needs_a_value(key) for key in sorted(OmegaConf.missing_keys(config))]
     if not problems:
         try:
             plain = OmegaConf.to_container(config, resolve=True)
@@ -69,6 +64,13 @@ def check(config: DictConfig) -> None:
         ]
     if problems:
         raise ValueError("\n".join(problems))
+
+
+def _needs_a_value(key: str) -> str:
+    """Of which kind, where its name tells."""
+    kinds = {"root": "FOLDER", "gt": "FOLDER", "lq": "FOLDER", "url": "FOLDER_OR_ADDRESS"}
+    kind = "CHOICE" if (conf_dir() / key).is_dir() else kinds.get(key.rpartition(".")[2], "VALUE")
+    return f"{key}=??? needs a value: {key}={kind}" + ("; --help lists them" if kind == "CHOICE" else "")
 
 
 def _walk(path: str, node: Any) -> list[str]:

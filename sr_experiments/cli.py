@@ -27,7 +27,8 @@ from sr_experiments.arguments import as_hydra_takes
 from sr_experiments.check import check
 from sr_experiments.config import register
 from sr_experiments.imports import heavy
-from sr_experiments.mistakes import composition_message, user_message
+from sr_experiments.mistakes import user_message
+from sr_experiments.mistyped import composition_message
 from sr_experiments.paths import conf_dir
 from sr_experiments.ranks import as_another, is_first, refuse_a_sweep, refuse_several_processes
 from sr_experiments.secret import redacted, watch_logs

@@ -10,12 +10,15 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
+from sr_experiments.nearest import nearest_path
 from sr_experiments.paths import TRAINS, conf_dir
 from sr_experiments.secret import HIDDEN
 from sr_experiments.sweeps.book import SWEEP, read
 
 OPTION = "run="
 
+# What is typed to continue a run; it begins none.
+_OF_A_RUN = re.compile(r"trainer\.|debug=|hydra[./]")
 # Of a sweep that is completed: who runs it, and how long a search goes on.
 _CHANGEABLE = ("hydra/launcher=", "hydra.launcher.", "hydra.sweeper.trials=", "hydra.sweeper.preview=", "-")
 
@@ -42,8 +45,22 @@ def continues(folder: Path) -> bool:
     return (folder / "config.yaml").is_file()
 
 
+def is_there(folder: Path) -> bool:
+    """Whether there is a run or a sweep."""
+    return continues(folder) or (folder / SWEEP).is_file()
+
+
 def to_begin(folder: Path, arguments: Sequence[str]) -> list[str]:
-    """For Hydra: the run goes there, also where one was killed before it knew its config."""
+    """For Hydra: the run goes there, also where one was killed before it knew its config.
+
+    Raises:
+        ValueError: If nothing is said of it, so that a run or sweep is meant that is not there.
+    """
+    if all(_OF_A_RUN.match(argument) for argument in arguments):
+        raise ValueError(
+            f"run={folder}: there is no run or sweep to continue{nearest_path(folder, fits=is_there)}\n"
+            f"To begin one there, say what it is to be, as in model=rcan run={folder}"
+        )
     was_killed = (folder / "run.json").is_file()
     again = ["++task.resume=true"] if was_killed else []
     return [*arguments, f"hydra.run.dir={quoted(folder)}", *again]

@@ -3,20 +3,12 @@
 import errno
 import os
 import re
-import shlex
 import sys
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException, InstantiationException, OverrideParseException
-from omegaconf import DictConfig, OmegaConf
+from hydra.errors import InstantiationException
 
-from sr_experiments.check import nearest
-from sr_experiments.continuing import quoted
 from sr_experiments.imaging.shortage import is_shortage, wanted
 from sr_experiments.paths import conf_dir
 
@@ -132,134 +124,3 @@ def _yaml_being_read(error: BaseException) -> str | None:
 
 def _is_ours(filename: str) -> bool:
     return Path(filename).resolve().is_relative_to(_OURS)
-
-
-def composition_message(error: HydraException | Exception, arguments: list[str]) -> str | None:
-    """One message for a config that can not be composed: what was given, and the nearest right name."""
-    if isinstance(error, InstantiationException):
-        return user_message(error)
-    text = str(error)
-    if isinstance(error, OverrideParseException):
-        return _unreadable(error)
-    if several := re.match(r"Ambiguous value for argument '(.*?)=(.*)'\n", text):
-        key, value = several.groups()
-        return (
-            f"{key}={value}: several values where one is meant. One run for each: add -m. "
-            f"A list: {key}=[{value}]. A comma that belongs to the value: {in_quotes(key, value)}"
-        )
-    if missing := re.search(
-        r"Could not find '([^']+)'\n\nAvailable options in '([^']+)':\n((?:\t.*\n?)+)", text
-    ):
-        return _unknown_choice(missing.group(1), missing.group(2), missing.group(3).split())
-    if unknown := re.match(r"Could not override '([^']+)'", text):
-        inner = re.search(r"Key '([^']+)' is not in struct\s+full_key: (\S+)", f"{text}\n{error.__cause__}")
-        whole = inner.group(2) if inner is not None else ""
-        return _unknown_key(whole if whole.startswith(unknown.group(1)) else unknown.group(1), arguments)
-    if unknown := re.search(r"Key '([^']+)' not in 'Config'", text):
-        from sr_experiments.config import root_keys
-
-        where = text.splitlines()[0].partition(":")[0]
-        key = unknown.group(1)
-        if where.startswith(f"In '{key}/"):
-            return f"{where}: its first line must be '# @package _global_', so that its keys are the run's"
-        return f"{where}: no key '{key}' at the top level.{nearest(key, root_keys())}"
-    if "Error merging override" in text and error.__cause__ is not None:
-        return f"{text.removeprefix('Error merging override ')}: {_in_words(str(error.__cause__))}"
-    lines = [
-        line.strip()
-        for line in text.splitlines()
-        if line.strip() and not line.strip().startswith(("See https", "object_type="))
-    ]
-    return "\n".join(lines).replace("\nfull_key: ", ", in ")
-
-
-LAUNCHERS = ("joblib", "submitit_local", "submitit_slurm")  # plug-ins of Hydra's that bring them
-
-# OmegaConf's words -> what may be given.
-_GIVE = {
-    "could not be converted to Integer": "give a whole number",
-    "could not be converted to Float": "give a number",
-    "is not a valid bool": "give true or false",
-    "is not Optional": "null is not possible here",
-}
-
-
-def _in_words(text: str) -> str:
-    first = text.splitlines()[0]
-    return first + next((f"; {advice}" for words, advice in _GIVE.items() if words in first), "")
-
-
-def _unreadable(error: OverrideParseException) -> str:
-    """An argument that is not KEY=VALUE in Hydra's grammar: most often a value that needs quotes."""
-    argument = str(error.override)
-    key, equals, value = argument.partition("=")
-    if not equals or not re.fullmatch(r"[+~]{0,2}[\w@./-]+", key):
-        return f"Error parsing override '{argument}': it must be KEY=VALUE, such as model=rcan"
-    if evaluated := re.search(r"\w+ while evaluating .*", str(error)):
-        return f"{argument}: {evaluated.group(0)}"
-    doubt = " Is a bracket or a quote not closed?" if re.search(r"[\[({'\"]", value) else ""
-    return f"{argument}: Hydra does not take this value as it is.{doubt} As text: {in_quotes(key, value)}"
-
-
-def in_quotes(key: str, value: str) -> str:
-    """As it is typed in a shell for Hydra to take the value for text."""
-    argument = f"{key}={quoted(value)}"
-    return f'"{argument}"' if not set(argument) & set('"$`!\\') else shlex.quote(argument)
-
-
-def _unknown_choice(given: str, group: str, choices: list[str]) -> str:
-    name = given.removeprefix(f"{group}/")
-    if group == "hydra/launcher" and name in LAUNCHERS:
-        return f'{group}={name} needs a package that is not installed: pip install "sr-experiments[sweeps]"'
-    if not group or name == given:
-        return f"there is no config {given}.{nearest(given, choices)}"
-    choices = [choice for choice in choices if not choice.startswith("_")]
-    elsewhere = sorted(_same_name(name), key=lambda choice: not choice.startswith(f"{group}="))
-    hint = f" There is {', '.join(elsewhere)}." if elsewhere else nearest(name, choices)
-    return f"{group}={name}: no such choice.{hint} {group} has: {', '.join(choices)}."
-
-
-def _same_name(name: str) -> list[str]:
-    """Where a name is a choice: of another group, in a folder of the group, or a recipe for some scale."""
-    found = []
-    for path in sorted(conf_dir().glob("*/**/*.yaml")):
-        group, *folders, choice = path.relative_to(conf_dir()).with_suffix("").parts
-        if choice == name or (group == "experiment" and choice.startswith(f"{name}_x")):
-            found.append(f"{group}={'/'.join([*folders, choice])}")
-    return found
-
-
-def _unknown_key(given: str, arguments: list[str]) -> str:
-    config = _composed_without(given, arguments)
-    keys = list(_dotted_keys(OmegaConf.to_container(config)))
-    parent, _, name = given.rpartition(".")
-    siblings = [key.rpartition(".")[2] for key in keys if key.rpartition(".")[0] == parent]
-    message = f"{given}: no such key."
-    if parent and siblings:
-        suggestion = nearest(name, siblings)
-        close = f" Did you mean '{parent}.{suggestion.split(chr(39))[1]}'?" if suggestion else ""
-        return f"{message}{close} {parent} has: {', '.join(s for s in siblings if s[0] != '_')}."
-    return f"{message}{nearest(given, keys) or nearest(name, keys)}"
-
-
-def _composed_without(given: str, arguments: list[str]) -> DictConfig:
-    """The config with the group choices only, so that the keys that there are can be shown."""
-    groups = {entry.name for entry in conf_dir().iterdir() if entry.is_dir()}
-    kept = [
-        argument
-        for argument in arguments
-        if argument.partition("=")[0] in groups - {given} and "," not in argument
-    ]
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        try:
-            return compose("config", overrides=kept)
-        except HydraException:
-            return compose("config")  # another argument is wrong as well: the default has most keys
-
-
-def _dotted_keys(node: Any, prefix: str = "") -> Iterator[str]:
-    for key, value in node.items():
-        yield f"{prefix}{key}"
-        if isinstance(value, dict):
-            yield from _dotted_keys(value, f"{prefix}{key}.")

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from omegaconf import DictConfig, OmegaConf
 
 from sr_experiments.models.onnx_net import OnnxNet
+from sr_experiments.nearest import nearest_path
 from sr_experiments.nets.base import SRNet
 from sr_experiments.rebuild import identify, open_checkpoint, rebuild
 
@@ -38,7 +39,9 @@ def open_net(config: DictConfig, source: str | None, *, scale: int | None) -> tu
     if source is not None and Path(source).suffix.lower() == ".onnx":
         path = Path(source).expanduser()
         if not path.is_file():
-            raise FileNotFoundError(f"checkpoint={source}: there is no such file")
+            raise FileNotFoundError(
+                f"checkpoint={source}: there is no such file{nearest_path(path, fits=Path.is_file)}"
+            )
         net = OnnxNet(path)
         if scale is not None and scale != net.scale:
             raise ValueError(f"scale={scale}: {source} enlarges by {net.scale}")

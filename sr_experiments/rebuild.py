@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sr_experiments.imaging.shortage import is_shortage
 from sr_experiments.models.base import CHECKPOINT_KEY, count_parameters
+from sr_experiments.nearest import nearest_path
 from sr_experiments.nets.base import SRNet
 from sr_experiments.nets.weights import (
     WeightsMisfit,
@@ -48,9 +49,13 @@ def weights_of(source: str, *, option: str) -> Path:
         )
     if not path.is_file():
         several = "; for several, a run for each of them, add -m" if "," in source else ""
-        problem = f"there is no such run, checkpoint or weight file{several}"
-        raise FileNotFoundError(f"{option}={source}: {problem}")
+        meant = several or nearest_path(path, fits=_may_hold_weights)
+        raise FileNotFoundError(f"{option}={source}: there is no such run, checkpoint or weight file{meant}")
     return path
+
+
+def _may_hold_weights(path: Path) -> bool:
+    return path.is_file() or (path / "checkpoints").is_dir()
 
 
 def start_from(net: SRNet, source: str, *, node: DictConfig) -> None:
@@ -257,6 +262,7 @@ def rebuild(
             refused = refused or error  # the first is for what was asked for
     assert refused is not None
     if isinstance(refused, WeightsMisfit) and checkpoint is not None and checkpoint.known is None:
-        more = hint(checkpoint.path, checkpoint.state, net=at.net)
+        asked = config_at(config, None, scale=scale, channels=channels[0])
+        more = hint(checkpoint.path, checkpoint.state, net=asked.net)
         raise WeightsMisfit(f"{refused}{more}") from refused
     raise refused

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from sr_experiments import nets
 from sr_experiments.imaging.span import Span
+from sr_experiments.lineup import words_for
 from sr_experiments.nets.base import SRNet
 from sr_experiments.nets.recognise import NotRecognised, OfAFile, recognise
 
@@ -45,6 +46,11 @@ def describe(
         try:
             found = recognise(state)
         except NotRecognised as error:
+            words = words_for(state, scale=config.scale, channels=config.channels)
+            if words is not None:
+                raise ValueError(
+                    f"{path}: these are the weights of {words}; give that beside it, the file does not tell"
+                ) from error
             raise ValueError(
                 f"{path}: is not recognised: {error}. Say which net it is by model=, if it is one of those "
                 "that --help lists"
@@ -69,8 +75,9 @@ def hint(path: Path, state: Mapping[str, Tensor], *, net: DictConfig) -> str:
     try:
         own = _stated(path)
         found = recognise(state) if own is None else None
-    except ValueError:  # nor is it another's
-        return ""
+    except ValueError:  # of no net that is published; perhaps of one that is made here
+        words = words_for(state, scale=net.get("scale", 4), channels=net.get("in_channels", 3))
+        return f"\n  These are the weights of {words}" if words else ""
     if own is not None:
         told, node = f"{own.net._target_.rpartition('.')[2]} x{own.scale}", own.net
     else:

@@ -79,6 +79,10 @@ CASES = {
         ["-m", "sweep=optuna", "hydra.sweeper.trials=5", "hydra.sweeper.prune=false", "benchmark=set5"],
     ),
     "no search": (["sweep=null", "trials=5"], ["sweep=null", "trials=5"]),
+    "a flag between two others": (
+        ["model=rcan", "-c", "job", "seed=1", "~logger"],
+        ["model=rcan", "seed=1", "~logger", "-c", "job"],
+    ),
     "flags and additions": (
         ["-c", "job", "+trainer.x=1", "~logger"],
         ["-c", "job", "+trainer.x=1", "~logger"],

@@ -147,7 +147,7 @@ def test_a_missing_value_and_an_unknown_root_key() -> None:
         ValueError, match=r"scael: no such key at the top level\. Did you mean 'scale'\?"
     ) as caught:
         check(config)
-    assert "data.root=??? needs a value: data.root=VALUE" in str(caught.value)
+    assert "data.root=??? needs a value: data.root=FOLDER" in str(caught.value)
 
 
 def test_an_interpolation_that_leads_nowhere() -> None:

@@ -84,8 +84,8 @@ MISTAKES = {
     "a scale of nothing": (["scale=0"], "scale=0: must be 1 or more"),
     "a negative seed": (["seed=-1"], "seed=-1: must be 0 or more"),
     "a list where one is meant": (["net=rcan,edsr"], "net=[rcan,edsr]"),
-    "not an assignment": (["rcan"], "Error parsing override 'rcan'"),
-    "a value that is needed": (["data=folder"], "data.root=??? needs a value: data.root=VALUE"),
+    "not an assignment": (["rcan"], "rcan: KEY=VALUE is meant. There is experiment=rcan_x2, "),
+    "a value that is needed": (["data=folder"], "data.root=??? needs a value: data.root=FOLDER"),
 }
 
 
@@ -186,6 +186,8 @@ def test_help_is_worth_reading(
     for choice in ("rcan", "perceptual", "demo", "cosine_restarts"):
         assert choice in text
     assert text.count("python -m sr_experiments") >= 6
+    assert "\nmodel=NAME takes the net NAME with " in text
+    assert "\nnet=NAME puts another net into that " in text
 
 
 @pytest.mark.parametrize("columns", [40, 80, 200])
@@ -196,7 +198,7 @@ def test_help_fits_the_terminal_and_leaves_no_choice_out(
     monkeypatch.setenv("COLUMNS", str(columns))
     assert run_cli(monkeypatch, tmp_path, "--help") == 0
     text = capsys.readouterr().out
-    listed = text.partition("[KEY=VALUE ...]\n\n")[2].partition("\n\nExamples")[0]
+    listed = text.partition("[KEY=VALUE ...]\n\n")[2].partition("\n\nmodel=NAME")[0]
     assert max(map(len, text.replace(listed, "").splitlines())) <= 80, "what is written by hand"
     assert max(map(len, listed.splitlines())) <= min(columns, 100)
     groups = {

@@ -15,7 +15,8 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from sr_experiments import devices
-from sr_experiments.mistakes import in_quotes, user_message
+from sr_experiments.mistakes import user_message
+from sr_experiments.mistyped import in_quotes
 from sr_experiments.nets.espcn import ESPCN
 from tests.mistakes import checkpoints, configs, guides, images, network, outputs, training, upscaling, words
 from tests.mistakes.desk import EVALUATE, PREPARE, TRAIN, Mistake, lay, make, pictures, sit

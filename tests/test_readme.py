@@ -36,6 +36,8 @@ def test_a_command_composes_and_passes_the_check(command: str) -> None:
     arguments = shlex.split(command)[3:]
     if "redction" in command:
         pytest.skip("the README's example of a mistake; tests/test_cli.py has it")
+    if len(arguments) == 1 and arguments[0].startswith("run="):
+        pytest.skip("continues what is there; tests/docs/test_readme_typed.py types it behind what begins it")
     overrides = [a for a in as_hydra_takes(arguments) if not a.startswith("-") and a != "job"]
     register()
     with initialize_config_dir(str(CONF), version_base="1.3"):

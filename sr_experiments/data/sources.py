@@ -18,13 +18,15 @@ import numpy as np
 
 from sr_experiments.data.problems import shortened
 from sr_experiments.imaging.io import IMAGE_SUFFIXES, image_shape, list_images, read_image
+from sr_experiments.nearest import nearest_path
 
 _log = logging.getLogger(__name__)
 GUIDES = "guide"
 KINDS = ", ".join(suffix.removeprefix(".") for suffix in IMAGE_SUFFIXES)
 WHERE = (
-    "Data sets are looked for under data_dir: set data_dir=FOLDER or the environment variable SR_DATA_DIR "
-    "(data/README.md has the tree of each); photographs of your own: data=folder data.root=FOLDER"
+    "Images are read from the folder itself or from HR/ in it, published small ones from LR/x2/, LR/x3/, ... "
+    "Sets are looked for under data_dir=FOLDER or SR_DATA_DIR, and task=prepare fetches published ones "
+    "(data/README.md)"
 )
 
 
@@ -80,6 +82,10 @@ class Source(ABC):
         """
 
 
+def _no_folder(path: Path) -> str:
+    return f"the folder {path} {'is a file, not a folder' if path.exists() else 'does not exist'}"
+
+
 class Folder(Source):
     """A data set in the tree above, or just a folder of photographs.
 
@@ -130,11 +136,7 @@ class Folder(Source):
 
     def _good_images(self) -> list[Path]:
         if not self.root.is_dir():
-            found = "is a file, not a folder" if self.root.exists() else "does not exist"
-            raise ValueError(
-                f"the folder {self.root} {found}; expected {self.root}/HR/*.png, "
-                f"and {self.root}/LR/x{self.scale}/*.png where LR images are published\n{WHERE}"
-            )
+            raise ValueError(f"{_no_folder(self.root)}{nearest_path(self.root, fits=Path.is_dir)}\n{WHERE}")
         good = self.root / "HR"
         folders = (good, good / f"x{self.scale}") if good.is_dir() else (self.root,)
         for folder in folders:
@@ -165,8 +167,10 @@ class Paired(Source):
         listed = []
         for folder in (self.gt, self.lq):
             if not folder.is_dir():
-                found = "is a file, not a folder" if folder.exists() else "does not exist"
-                raise ValueError(f"the folder {folder} {found}; pairs need data.gt=FOLDER and data.lq=FOLDER")
+                raise ValueError(
+                    f"{_no_folder(folder)}; pairs need data.gt=FOLDER and data.lq=FOLDER"
+                    f"{nearest_path(folder, fits=Path.is_dir)}"
+                )
             images = list_images(folder)
             if not images:
                 raise ValueError(f"the folder {folder} holds no image; these are read: {KINDS}")

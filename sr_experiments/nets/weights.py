@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from sr_experiments.nets.base import SRNet
-from sr_experiments.nets.foreign import translate
+from sr_experiments.nets.foreign import Translation, translate
 from sr_experiments.nets.misfit import Misfit
 
 _WRAPPERS = ("params_ema", "params", "state_dict", "model")
@@ -236,19 +236,9 @@ def load_exactly(net: SRNet, state: Mapping[str, Tensor], *, source: str) -> Non
         WeightsMisfit: if a tensor is missing, unexpected, or of another shape or kind.
         ValueError: if one is not finite.
     """
-    given, own = translate(net, state), net.state_dict()
-    misfit = Misfit(
-        missing=[key for key in own if key not in given.state and key not in given.constants],
-        unexpected=[given.file_keys.get(key, key) for key in given.state if key not in own],
-        wrong={
-            key: (own[key], value)
-            for key, value in given.state.items()
-            if key in own and _misfit(own[key], value) is not None
-        },
-        file_keys=given.file_keys,
-    )
+    given, misfit = compare(net, state)
     if misfit:
-        name, expected = type(net).__name__, len(own) - len(given.constants)
+        name, expected = type(net).__name__, len(net.state_dict()) - len(given.constants)
         raise WeightsMisfit(
             f"{source}: does not fit {name} with scale={net.scale} and channels={net.in_channels}. "
             f"Expected {expected} tensors, found {len(state)}.\n{misfit.describe(net)}"
@@ -260,6 +250,21 @@ def load_exactly(net: SRNet, state: Mapping[str, Tensor], *, source: str) -> Non
             "or the file is damaged; take an earlier checkpoint or fetch it again"
         )
     net.load_state_dict(given.state, strict=False)  # the constants are what is left
+
+
+def compare(net: SRNet, state: Mapping[str, Tensor]) -> tuple[Translation, Misfit]:
+    """Weights by a network's own names, and what of them is not as it has them. Values are not looked at."""
+    given, own = translate(net, state), net.state_dict()
+    return given, Misfit(
+        missing=[key for key in own if key not in given.state and key not in given.constants],
+        unexpected=[given.file_keys.get(key, key) for key in given.state if key not in own],
+        wrong={
+            key: (own[key], value)
+            for key, value in given.state.items()
+            if key in own and _misfit(own[key], value) is not None
+        },
+        file_keys=given.file_keys,
+    )
 
 
 def load_matching(net: nn.Module, state: Mapping[str, Tensor]) -> LoadReport:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from sr_experiments.nearest import nearest_path
 from sr_experiments.prepare import checksum
 from sr_experiments.prepare.bundle import members
 from sr_experiments.prepare.catalogue import Archive, PublishedSet
@@ -81,7 +82,9 @@ def acquire_from_file(missing: Sequence[Missing], archive: Path, *, data_dir: Pa
         ValueError: If there is no such file, or it is no archive.
     """
     if not archive.is_file():
-        raise ValueError(f"task.archive={archive}: there is no such file")
+        raise ValueError(
+            f"task.archive={archive}: there is no such file{nearest_path(archive, fits=Path.is_file)}"
+        )
     if not missing:
         return Outcome([f"task.archive={archive} was not opened: no set is missing"], [])
     known = [one.entry.archive for one in missing if one.entry.archive is not None]

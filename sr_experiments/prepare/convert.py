@@ -18,6 +18,7 @@ from sr_experiments.imaging.fields import is_measured, open_measured
 from sr_experiments.imaging.io import natural_key, write_png
 from sr_experiments.imaging.measured import MeasuredFile
 from sr_experiments.imaging.span import Span
+from sr_experiments.nearest import nearest_path
 
 ROLES = ("train", "val")
 
@@ -68,7 +69,7 @@ def find_measured(given: Path) -> list[Path]:
     if given.is_file():
         return [given]
     if not given.is_dir():
-        raise FileNotFoundError(f"input={given}: there is no such file or folder")
+        raise FileNotFoundError(f"input={given}: there is no such file or folder{nearest_path(given)}")
     every = (path for path in given.rglob("*") if path.is_file())
     shown = (path for path in every if not any(part[0] == "." for part in path.relative_to(given).parts))
     found = [path for path in shown if is_measured(path)]

@@ -10,8 +10,8 @@ from typing import Any
 from hydra import compose
 from omegaconf import DictConfig, OmegaConf
 
-from sr_experiments.check import nearest
 from sr_experiments.metrics.protocol import PSNR, protocol_of_config
+from sr_experiments.nearest import nearest
 from sr_experiments.nets.base import SRNet
 from sr_experiments.paths import conf_dir
 from sr_experiments.rebuild import build_net, identify, open_checkpoint, rebuild

@@ -5,6 +5,8 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from sr_experiments.nearest import nearest_path
+
 RECORD = "run.json"
 SWEEP = "sweep.json"
 
@@ -25,8 +27,10 @@ def find_runs(given: Sequence[str]) -> list[Path]:
         below = [folder for start in starts for folder in _below(start)]
         if not below:
             what = "there is no such folder" if not starts else f"no {RECORD} there or below"
+            meant = nearest_path(Path(pattern), fits=Path.is_dir) if not starts else ""
             raise ValueError(
                 f"runs={text}: {what}; give a run's folder, a sweep's, a folder of them, or a glob in quotes"
+                f"{meant}"
             )
         found |= dict.fromkeys(below)
     return sorted(found)

@@ -11,10 +11,10 @@ from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from sr_experiments.check import nearest
 from sr_experiments.devices import only_device
 from sr_experiments.imaging.io import write_png
 from sr_experiments.models.cost import CONVENTION
+from sr_experiments.nearest import nearest
 from sr_experiments.paths import shown
 from sr_experiments.profiling.machine import busy, describe
 from sr_experiments.profiling.measure import Profile, add_peak, at_size, facts

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from sr_experiments.imaging.colour import to_channels
 from sr_experiments.imaging.io import IMAGE_SUFFIXES, read_image, to_tensor
+from sr_experiments.nearest import nearest_path
 from sr_experiments.restorer import Restorer
 from sr_experiments.upscale.names import parts_of
 
@@ -33,7 +34,9 @@ class Guides:
         self.path = Path(given).expanduser()
         self._of_folder: dict[Path, dict[str, list[Path]]] = {}
         if not self.path.exists():
-            raise FileNotFoundError(f"guide={given}: there is no such file or folder")
+            raise FileNotFoundError(
+                f"guide={given}: there is no such file or folder{nearest_path(self.path)}"
+            )
         if self.path.is_file() and count != 1:
             raise ValueError(
                 f"guide={given} is one file, and there are {count} inputs; give a folder with a guide for "

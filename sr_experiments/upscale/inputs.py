@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sr_experiments.imaging.io import IMAGE_SUFFIXES, natural_key
 from sr_experiments.imaging.video.streams import VIDEO_SUFFIXES
+from sr_experiments.nearest import nearest_path
 from sr_experiments.upscale.measured import SUFFIXES
 
 _KNOWN = (*IMAGE_SUFFIXES, *SUFFIXES, *VIDEO_SUFFIXES)
@@ -52,7 +53,7 @@ def find_inputs(
     if path.exists() or path.is_symlink():
         return Inputs([(path, Path(path.name))])
     if not glob.has_magic(given):
-        raise FileNotFoundError(f"input={given}: there is no such file or folder")
+        raise FileNotFoundError(f"input={given}: there is no such file or folder{nearest_path(path)}")
     root = path
     while glob.has_magic(str(root)):
         root = root.parent

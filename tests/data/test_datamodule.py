@@ -401,13 +401,12 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
         f"cannot read the image {tmp_path}/train/broken.png: it is no PNG, JPEG, BMP, WebP or TIFF, or "
         "its header is broken",
         f"{tmp_path}/train/small.png is 31x40 (height x width), smaller than data.patch_size=32",
-        f"the folder {missing} does not exist; expected {missing}/HR/*.png, and {missing}/LR/x4/*.png where "
-        "LR images are published",
+        f"the folder {missing} does not exist",
         f"{tmp_path}/HR/tiny.png is 18x40 (height x width), too small to be measured: each side needs "
         "19 pixels",
-        "Data sets are looked for under data_dir: set data_dir=FOLDER or the environment variable "
-        "SR_DATA_DIR (data/README.md has the tree of each); photographs of your own: data=folder "
-        "data.root=FOLDER",
+        "Images are read from the folder itself or from HR/ in it, published small ones from LR/x2/, LR/x3/, "
+        "... Sets are looked for under data_dir=FOLDER or SR_DATA_DIR, and task=prepare fetches published "
+        "ones (data/README.md)",
     ]
 
 

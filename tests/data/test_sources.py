@@ -86,17 +86,16 @@ def test_a_missing_folder_says_what_was_expected_and_what_sets_the_place() -> No
     with pytest.raises(ValueError, match="the folder data/DIV2K does not exist") as caught:
         Folder(root="data/DIV2K", scale=3).items()
     assert str(caught.value) == (
-        "the folder data/DIV2K does not exist; expected data/DIV2K/HR/*.png, and data/DIV2K/LR/x3/*.png "
-        "where LR images are published\n"
-        "Data sets are looked for under data_dir: set data_dir=FOLDER or the environment variable "
-        "SR_DATA_DIR (data/README.md has the tree of each); photographs of your own: data=folder "
-        "data.root=FOLDER"
+        "the folder data/DIV2K does not exist\n"
+        "Images are read from the folder itself or from HR/ in it, published small ones from LR/x2/, LR/x3/, "
+        "... Sets are looked for under data_dir=FOLDER or SR_DATA_DIR, and task=prepare fetches published "
+        "ones (data/README.md)"
     )
 
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     path = write(tmp_path / "a.png")
-    with pytest.raises(ValueError, match=r"a\.png is a file, not a folder; expected"):
+    with pytest.raises(ValueError, match=r"a\.png is a file, not a folder\nImages"):
         Folder(root=str(path), scale=3).items()
     with pytest.raises(ValueError, match=r"a\.png is a file, not a folder; pairs need"):
         Paired(gt=str(path), lq=str(tmp_path), scale=3).items()

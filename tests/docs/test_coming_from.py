@@ -28,7 +28,8 @@ def opened() -> Iterator[None]:
 
 
 def composed(words: str) -> DictConfig:
-    config = compose("config", overrides=["name=test", *as_hydra_takes(shlex.split(words))])
+    # The seed begins a run, which run=FOLDER alone does not.
+    config = compose("config", overrides=["name=test", *as_hydra_takes(["seed=0", *shlex.split(words)])])
     check(config)
     return config
 

@@ -22,7 +22,8 @@ from omegaconf.errors import OmegaConfBaseException
 from sr_experiments.arguments import as_hydra_takes
 from sr_experiments.check import check
 from sr_experiments.config import register
-from sr_experiments.mistakes import composition_message, user_message
+from sr_experiments.mistakes import user_message
+from sr_experiments.mistyped import composition_message
 from sr_experiments.tasks.train import train
 from tests.conftest import ROOT
 from tests.nets.discriminator_toys import TOYS as DISCRIMINATOR_TOYS

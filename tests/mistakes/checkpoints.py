@@ -2,6 +2,7 @@
 
 import torch
 
+from sr_experiments.nets.vdsr import VDSR
 from tests.mistakes.desk import (
     EVALUATE,
     TRAIN,
@@ -12,10 +13,13 @@ from tests.mistakes.desk import (
     directory,
     diverged,
     file,
+    linked,
     of_config,
     saved,
     wider,
 )
+
+VDSR_OF_LUMA = saved("x.pth", VDSR(scale=2, in_channels=1).state_dict())
 
 CHECKPOINTS: dict[str, Mistake] = {
     "none": Mistake(
@@ -26,6 +30,15 @@ CHECKPOINTS: dict[str, Mistake] = {
     "absent": Mistake(
         f"{EVALUATE} checkpoint=absent",
         "checkpoint=absent: there is no such run, checkpoint or weight file",
+    ),
+    "a run with a mistake in it": Mistake(
+        f"{EVALUATE} checkpoint=rums/first",
+        "checkpoint=rums/first: there is no such run, checkpoint or weight file. Did you mean 'runs/first'?",
+        given=linked("run", "runs/first"),
+    ),
+    "a file with a mistake in it": Mistake(
+        f"{EVALUATE} model=espcn checkpoint=escpn.pth",
+        "checkpoint=escpn.pth: there is no such run, checkpoint or weight file. Did you mean 'espcn.pth'?",
     ),
     "an empty folder": Mistake(
         f"{EVALUATE} checkpoint=e",
@@ -106,6 +119,26 @@ CHECKPOINTS: dict[str, Mistake] = {
         "  6 unexpected: first_part.0.weight, first_part.0.bias, first_part.2.weight, "
         "first_part.2.bias, and 2 more\n"
         "  Not one name is shared: these are weights of another architecture.",
+    ),
+    "another net's, which is known": Mistake(
+        f"{EVALUATE} model=espcn checkpoint=x.pth",
+        "x.pth: does not fit ESPCN with scale=2 and channels=3. Expected 6 tensors, found 40.\n"
+        "  6 missing: …\n"
+        "  40 unexpected: …\n"
+        "  Not one name is shared: these are weights of another architecture.\n"
+        "  These are the weights of model=vdsr channels=1",
+        given=VDSR_OF_LUMA,
+    ),
+    "a net that is known, and not said": Mistake(
+        f"{EVALUATE} checkpoint=x.pth",
+        "x.pth: these are the weights of model=vdsr channels=1; give that beside it, the file does not tell",
+        given=VDSR_OF_LUMA,
+    ),
+    "to start from, of a net that is known": Mistake(
+        f"{TRAIN} init_from=x.pth",
+        "init_from=x.pth: nothing in it fits this net; for example convs.0.weight: no such key in the net\n"
+        "  These are the weights of model=vdsr channels=1",
+        given=VDSR_OF_LUMA,
     ),
     "a wider net's": Mistake(
         f"{EVALUATE} model=espcn checkpoint=espcn.pth",

@@ -134,15 +134,15 @@ PATHS: dict[str, Mistake] = {
         given=linked("run", "my runs/run"),
     ),
     "an equals sign without quotes": Mistake(
-        f"{TRAIN} name=a=b", "name=a=b: Hydra does not take this value as it is. As text: \"name='a=b'\""
+        f"{TRAIN} name=a=b", "name=a=b: this value can not be read as it is. As text: \"name='a=b'\""
     ),
     "letters without quotes": Mistake(
         f"{TRAIN} name=Netz-ä",
-        "name=Netz-ä: Hydra does not take this value as it is. As text: \"name='Netz-ä'\"",
+        "name=Netz-ä: this value can not be read as it is. As text: \"name='Netz-ä'\"",
     ),
     "brackets without quotes": Mistake(
         f"{TRAIN} name=net[1]",
-        "name=net[1]: Hydra does not take this value as it is. Is a bracket or a quote not closed? As text: "
+        "name=net[1]: this value can not be read as it is. Is a bracket or a quote not closed? As text: "
         "\"name='net[1]'\"",
     ),
     "a comma without quotes": Mistake(
@@ -152,7 +152,7 @@ PATHS: dict[str, Mistake] = {
     ),
     "an apostrophe without quotes": Mistake(
         f'{TRAIN} "name=it\'s"',
-        "name=it's: Hydra does not take this value as it is. Is a bracket or "
+        "name=it's: this value can not be read as it is. Is a bracket or "
         "a quote not closed? As text: 'name='\"'\"'it\\'\"'\"'s'\"'\"''",
     ),
     "a folder needs no quotes": Mistake(

@@ -2,14 +2,20 @@
 
 from tests.mistakes.desk import CHECK, PAIRS, SHARDS, TRAIN, Mistake, cut, directory, file, pictures, several
 
+WHERE = (
+    "Images are read from the folder itself or from HR/ in it, published small ones from LR/x2/, LR/x3/, ... "
+    "Sets are looked for under data_dir=FOLDER or SR_DATA_DIR, and task=prepare fetches published ones "
+    "(data/README.md)"
+)
+
 IMAGES: dict[str, Mistake] = {
     "no folder": Mistake(
         "data=folder data.root=absent",
-        "the folder absent does not exist; expected absent/HR/*.png, and absent/LR/x4/*.png where LR "
-        "images are published\n"
-        "Data sets are looked for under data_dir: set data_dir=FOLDER or the environment variable "
-        "SR_DATA_DIR (data/README.md has the tree of each); photographs of your own: data=folder "
-        "data.root=FOLDER",
+        f"the folder absent does not exist\n{WHERE}",
+    ),
+    "a folder with a mistake in it": Mistake(
+        "data=folder data.root=phtoos",
+        f"the folder phtoos does not exist. Did you mean 'photos'?\n{WHERE}",
     ),
     "no images": Mistake(
         "data=folder data.root=e",
@@ -18,11 +24,7 @@ IMAGES: dict[str, Mistake] = {
     ),
     "a file for a folder": Mistake(
         "data=folder data.root=espcn.pth",
-        "the folder espcn.pth is a file, not a folder; expected espcn.pth/HR/*.png, and "
-        "espcn.pth/LR/x4/*.png where LR images are published\n"
-        "Data sets are looked for under data_dir: set data_dir=FOLDER or the environment variable "
-        "SR_DATA_DIR (data/README.md has the tree of each); photographs of your own: data=folder "
-        "data.root=FOLDER",
+        f"the folder espcn.pth is a file, not a folder\n{WHERE}",
     ),
     "one image": Mistake(
         "data=folder data.root=o",
@@ -32,13 +34,11 @@ IMAGES: dict[str, Mistake] = {
     ),
     "a list of folders": Mistake(
         "data=folder data.root=[photos]",
-        "the folder [photos] does not exist; expected [photos]/HR/*.png, and [photos]/LR/x4/*.png where LR "
-        "images are published\n…",
+        f"the folder [photos] does not exist. Did you mean 'photos'?\n{WHERE}",
     ),
     "a number for a folder": Mistake(
         "data=folder data.root=2024",
-        "the folder 2024 does not exist; expected 2024/HR/*.png, and 2024/LR/x4/*.png where LR "
-        "images are published\n…",
+        f"the folder 2024 does not exist\n{WHERE}",
     ),
     "a picture that is cut": Mistake(
         TRAIN.replace("photos", "p"),
@@ -156,11 +156,7 @@ IMAGES: dict[str, Mistake] = {
     ),
     "no images to validate on": Mistake(
         f"{TRAIN} data.val_root=absent",
-        "the folder absent does not exist; expected absent/HR/*.png, and absent/LR/x2/*.png where LR "
-        "images are published\n"
-        "Data sets are looked for under data_dir: set data_dir=FOLDER or the environment variable "
-        "SR_DATA_DIR (data/README.md has the tree of each); photographs of your own: data=folder "
-        "data.root=FOLDER",
+        f"the folder absent does not exist\n{WHERE}",
     ),
     "small images to validate on": Mistake(
         f"{TRAIN} data.val_root=v",
@@ -169,41 +165,28 @@ IMAGES: dict[str, Mistake] = {
     ),
     "a set that is missing": Mistake(
         "data=div2k",
-        "the folder data/DIV2K does not exist; expected data/DIV2K/HR/*.png, and "
-        "data/DIV2K/LR/x4/*.png where LR images are published\n"
-        "the folder data/DIV2K_valid does not exist; expected data/DIV2K_valid/HR/*.png, and "
-        "data/DIV2K_valid/LR/x4/*.png where LR images are published\n"
-        "Data sets are looked for under data_dir: set data_dir=FOLDER or the environment variable "
-        "SR_DATA_DIR (data/README.md has the tree of each); photographs of your own: data=folder "
-        "data.root=FOLDER",
+        f"the folder data/DIV2K does not exist\nthe folder data/DIV2K_valid does not exist\n{WHERE}",
     ),
     "a set that is missing elsewhere": Mistake(
         "data=t91 'data_dir=my sets'",
-        "the folder my sets/T91 does not exist; expected my sets/T91/HR/*.png, and my "
-        "sets/T91/LR/x4/*.png where LR images are published\n"
-        "the folder my sets/Set5 does not exist; expected my sets/Set5/HR/*.png, and my "
-        "sets/Set5/LR/x4/*.png where LR images are published\n"
-        "Data sets are looked for under data_dir: set data_dir=FOLDER or the environment variable "
-        "SR_DATA_DIR (data/README.md has the tree of each); photographs of your own: data=folder "
-        "data.root=FOLDER",
+        f"the folder my sets/T91 does not exist\nthe folder my sets/Set5 does not exist\n{WHERE}",
     ),
     "benchmarks that are missing": Mistake(
         f"{TRAIN} benchmark=set5,set14",
-        "the folder data/Set5 does not exist; expected data/Set5/HR/*.png, and data/Set5/LR/x2/*.png "
-        "where LR images are published\n"
-        "the folder data/Set14 does not exist; expected data/Set14/HR/*.png, and "
-        "data/Set14/LR/x2/*.png where LR images are published\n"
-        "Data sets are looked for under data_dir: set data_dir=FOLDER or the environment variable "
-        "SR_DATA_DIR (data/README.md has the tree of each); photographs of your own: data=folder "
-        "data.root=FOLDER",
+        f"the folder data/Set5 does not exist\nthe folder data/Set14 does not exist\n{WHERE}",
     ),
     "pairs without small images": Mistake(
         "data=paired data.gt=photos",
-        "data.lq=??? needs a value: data.lq=VALUE",
+        "data.lq=??? needs a value: data.lq=FOLDER",
     ),
     "pairs of an absent folder": Mistake(
         PAIRS,
         "the folder lq does not exist; pairs need data.gt=FOLDER and data.lq=FOLDER",
+    ),
+    "pairs of a folder with a mistake in it": Mistake(
+        PAIRS.replace("lq=lq", "lq=phots"),
+        "the folder phots does not exist; pairs need data.gt=FOLDER and data.lq=FOLDER. Did you mean "
+        "'photos'?",
     ),
     "pairs of an empty folder": Mistake(
         PAIRS,
@@ -269,7 +252,7 @@ SETS_IN_SHARDS: dict[str, Mistake] = {
     ),
     "no images to validate on": Mistake(
         "data=shards data.train.url=absent",
-        "data.val.root=??? needs a value: data.val.root=VALUE",
+        "data.val.root=??? needs a value: data.val.root=FOLDER",
     ),
     "tiles of nothing": Mistake(
         f"{CHECK} shards=s tile=1",

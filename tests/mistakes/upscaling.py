@@ -13,6 +13,10 @@ UPSCALING: dict[str, Mistake] = {
     "no such input": Mistake(
         UPSCALE.replace("photos", "nowhere"), "input=nowhere: there is no such file or folder"
     ),
+    "an input with a mistake in it": Mistake(
+        UPSCALE.replace("photos", "photo"),
+        "input=photo: there is no such file or folder. Did you mean 'photos'?",
+    ),
     "a glob of nothing": Mistake(UPSCALE.replace("photos", "'*.jpg'"), "input=*.jpg: no file matches"),
     "a folder without images": Mistake(
         UPSCALE.replace("photos", "d"),

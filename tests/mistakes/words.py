@@ -3,6 +3,87 @@
 from tests.mistakes.desk import DEGRADE, TRAIN, Mistake, file
 
 WORDS: dict[str, Mistake] = {
+    "a name of another program's": Mistake(
+        "learning_rate=0.1",
+        "learning_rate: no such key. Did you mean 'optimizer.lr'?",
+    ),
+    "a key without its group": Mistake(
+        "lr=0.1",
+        "lr: no such key. Did you mean 'optimizer.lr'?",
+    ),
+    "a key without its group, in a sweep": Mistake(
+        "-m batch_size=1,2",
+        "batch_size: no such key. Did you mean 'data.batch_size'?",
+    ),
+    "a key without its group, added": Mistake(
+        f"{TRAIN} +lr=0.1",
+        "lr: no such key at the top level. Did you mean 'optimizer.lr'?",
+    ),
+    "a key of another group": Mistake(
+        "schedule.lr=0.1",
+        "schedule.lr: no such key. There is optimizer.lr. schedule has: warmup, interval, scheduler.",
+    ),
+    "a part of a key": Mistake(
+        "epochs=3",
+        "epochs: no such key. Did you mean 'trainer.max_epochs' or 'data.steps_per_epoch' or "
+        "'trainer.check_val_every_n_epoch'?",
+    ),
+    "a key that repeats another": Mistake(
+        "in_channels=1",
+        "in_channels: no such key. Did you mean 'channels'?",
+    ),
+    "a group and a key of one name": Mistake(
+        "scheduler=cosine",
+        "scheduler: no such key. Did you mean 'schedule' or 'schedule.scheduler'?",
+    ),
+    "a key that is nowhere": Mistake(
+        "gpus=2",
+        "gpus: no such key. Without it, -c job prints those that there are.",
+    ),
+    "an option without its task": Mistake(
+        "checkpoint=run",
+        "checkpoint: no such key. It is an option of task=evaluate, task=export, task=profile, task=upscale.",
+    ),
+    "an option of a search": Mistake(
+        "trials=3",
+        "trials: no such key. It is an option of sweep=optuna.",
+    ),
+    "an option of the task": Mistake(
+        "task=evaluate chekpoint=run",
+        "chekpoint: no such key. Did you mean 'checkpoint'?",
+    ),
+    "a word alone": Mistake("evaluate", "evaluate: KEY=VALUE is meant. There is task=evaluate."),
+    "a word alone that is a key": Mistake("scale", "scale: KEY=VALUE is meant. There is scale=VALUE."),
+    "a word alone that is a key of a group": Mistake(
+        "lr", "lr: KEY=VALUE is meant. Did you mean 'optimizer.lr'?"
+    ),
+    "a word alone that is nothing": Mistake("qwerty", "qwerty: KEY=VALUE is meant, such as model=rcan"),
+    "a flag": Mistake("--hlep", "--hlep: there is no such flag. Did you mean '--help'?"),
+    "a flag of two words": Mistake(
+        "--dryrun -m seed=1,2", "--dryrun: there is no such flag. Did you mean '--dry-run'?"
+    ),
+    "a key with dashes": Mistake(
+        "--model=rcan",
+        "--model=rcan: there is no such flag. A key has no dashes: KEY=VALUE, such as model=rcan",
+    ),
+    "a key with dashes and a space": Mistake(
+        "--lr 0.1", "--lr: there is no such flag. A key has no dashes: KEY=VALUE, such as model=rcan"
+    ),
+    "a flag without its value": Mistake("-c", "--cfg/-c: expected one argument"),
+    "a flag with another value": Mistake("-c foo", "--cfg/-c: invalid choice: 'foo' (choose from …)"),
+    "a preview of no sweep": Mistake(
+        f"--dry-run {TRAIN}", "--dry-run is for a sweep: -m, sweep=optuna, or run=FOLDER of one"
+    ),
+    "a run that is not there": Mistake(
+        "run=smal",
+        "run=smal: there is no run or sweep to continue\nTo begin one there, say what it is to be, as in "
+        "model=rcan run=smal",
+    ),
+    "a run with a mistake in it": Mistake(
+        "run=runn trainer.max_epochs=9",
+        "run=runn: there is no run or sweep to continue. Did you mean 'run'?\nTo begin one there, say what "
+        "it is to be, as in model=rcan run=runn",
+    ),
     "no choice": Mistake(
         "model=",
         "model=: no such choice. model has: ….",
@@ -66,12 +147,12 @@ WORDS: dict[str, Mistake] = {
     ),
     "a bracket": Mistake(
         "benchmark=[set5",
-        "benchmark=[set5: Hydra does not take this value as it is. Is a bracket or a quote not "
+        "benchmark=[set5: this value can not be read as it is. Is a bracket or a quote not "
         "closed? As text: \"benchmark='[set5'\"",
     ),
     "a quote": Mistake(
         '"name=\'a"',
-        "name='a: Hydra does not take this value as it is. Is a bracket or a "
+        "name='a: this value can not be read as it is. Is a bracket or a "
         "quote not closed? As text: 'name='\"'\"'\\'\"'\"'a'\"'\"''",
     ),
     "a name that is nowhere": Mistake(
@@ -96,11 +177,11 @@ WORDS: dict[str, Mistake] = {
     ),
     "no loss": Mistake(
         "~loss",
-        "loss=??? needs a value: loss=VALUE",
+        "loss=??? needs a value: loss=CHOICE; --help lists them",
     ),
     "no task": Mistake(
         "~task",
-        "task=??? needs a value: task=VALUE",
+        "task=??? needs a value: task=CHOICE; --help lists them",
     ),
     "a patch of a scale of seven": Mistake(
         "scale=7 model=bicubic data.patch_size=96",
@@ -112,7 +193,7 @@ WORDS: dict[str, Mistake] = {
     ),
     "a value inside a list": Mistake(
         f"{DEGRADE} degradation=real_esrgan degradation.steps[0].x=1",
-        "Error parsing override 'degradation.steps[0].x=1': it must be KEY=VALUE, such as model=rcan",
+        "degradation.steps[0].x=1: there is '[]' in the key; KEY=VALUE is meant, such as optimizer.lr=1e-4",
     ),
     "a callback": Mistake(
         f"{TRAIN} +callbacks.x._target_=foo.bar",
@@ -192,7 +273,7 @@ SWEEPS: dict[str, Mistake] = {
     ),
     "a range without end": Mistake(
         f"-m {TRAIN} 'seed=range(0,2'",
-        "seed=range(0,2: Hydra does not take this value as it is. Is a bracket or a quote not "
+        "seed=range(0,2: this value can not be read as it is. Is a bracket or a quote not "
         "closed? As text: \"seed='range(0,2'\"",
     ),
     "a choice of nothing": Mistake(

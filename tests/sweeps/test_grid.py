@@ -147,7 +147,7 @@ def test_the_spread_of_one_or_of_an_infinite_value_is_none() -> None:
 def test_a_launcher_that_is_not_installed(
     desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from sr_experiments.mistakes import _unknown_choice
+    from sr_experiments.mistyped import _unknown_choice
 
     told = 'hydra/launcher=joblib needs a package that is not installed: pip install "sr-experiments[sweeps]"'
     assert _unknown_choice("hydra/launcher/joblib", "hydra/launcher", ["basic"]) == told
