@@ -35,6 +35,12 @@ class Times:
         return asdict(self)
 
 
+def milliseconds(seconds: float) -> str:
+    """As it is told: three digits or more, and no exponent."""
+    number = 1000 * seconds
+    return f"{number:.0f} ms" if number >= 100 else f"{number:.3g} ms"
+
+
 def take_turns(
     calls: Mapping[str, Callable[[], object]],
     *,

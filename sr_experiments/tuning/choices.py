@@ -19,6 +19,7 @@ from sr_experiments.devices import choose_precision, first_device, refuse_absent
 from sr_experiments.models.base import SRModel
 from sr_experiments.models.layout import lay_out
 from sr_experiments.models.recompute import recompute
+from sr_experiments.profiling.clock import milliseconds
 from sr_experiments.ranks import by_srun, by_torchrun
 from sr_experiments.tuning.budget import planned_batches, seconds_allowed
 from sr_experiments.tuning.compiling import (
@@ -214,12 +215,12 @@ def quickest(first: Way, ways: Sequence[Way], times: Mapping[str, float]) -> Way
 
 
 def told_times(best: Way, times: Mapping[str, float]) -> str:
-    """What was measured, the chosen one first."""
+    """What was measured, each time with its way, the chosen one first."""
     if str(best) not in times:
         return "none of them works here by itself"
-    others = [f"{name} {1000 * seconds:.3g}" for name, seconds in times.items() if name != str(best)]
-    beside = f", {', '.join(others)}" if others else ""
-    return f"measured here: {1000 * times[str(best)]:.3g} ms forward and backward{beside}"
+    names = sorted(times, key=lambda name: name != str(best))
+    told = [f"{name} {milliseconds(times[name])}" for name in names]
+    return f"measured here, forward and backward: {', '.join(told)}"
 
 
 def seconds_left(config: DictConfig, step: float) -> float:

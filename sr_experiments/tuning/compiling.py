@@ -7,6 +7,7 @@ import torch
 from omegaconf import DictConfig, ListConfig
 
 from sr_experiments.config import GRAPHS
+from sr_experiments.profiling.clock import milliseconds
 
 Mode = bool | str
 """False: not compiled; True: torch.compile; `GRAPHS`: the same, and its kernels recorded into CUDA graphs."""
@@ -78,7 +79,8 @@ def pays(found: Mapping[str, Any], *, left: float) -> tuple[bool, str]:
     warm_up, compiled, eager = (known[key] for key in ("warm_up", "compiled", "eager"))
     gained = left * (1 - compiled / eager)
     words = (
-        f"compiling takes {warm_up:.0f} s, and a step {1000 * compiled:.3g} ms in place of {1000 * eager:.3g}"
+        f"compiling takes {warm_up:.0f} s, and a step {milliseconds(compiled)} in place of "
+        f"{milliseconds(eager)}"
     )
     return gained > max(warm_up, GAIN * left), words
 

@@ -15,7 +15,7 @@ from sr_experiments.models.layout import lay_out
 from sr_experiments.tasks import timing
 from sr_experiments.tuning import remembered
 from sr_experiments.tuning.budget import planned_batches, planned_steps, seconds_allowed
-from sr_experiments.tuning.choices import Choices, by_rule, quickest, settle
+from sr_experiments.tuning.choices import Choices, by_rule, quickest, settle, told_times
 from sr_experiments.tuning.compiling import Mode, best_mode, modes, pays
 from sr_experiments.tuning.remembered import Remembered
 from sr_experiments.tuning.trial import Trial, Way
@@ -120,8 +120,8 @@ def test_the_quickest_is_taken_and_remembered(config: Config, clock: dict[str, A
     """The same command must choose the same again, whatever the clock says then."""
     chosen = settle(config(*LONG))
     reason = (
-        "measured here: 100 ms forward and backward, 32-true contiguous 200; "
-        "compiling takes 30 s, and a step 50 ms in place of 100"
+        "measured here, forward and backward: 32-true channels_last 100 ms, 32-true contiguous 200 ms; "
+        "compiling takes 30 s, and a step 50 ms in place of 100 ms"
     )
     assert chosen == Choices("32-true", "contiguous", True, True, False, reason), (
         "a compiler lays out by itself"
@@ -152,6 +152,18 @@ def test_a_preview_times_the_settings_that_the_run_will_have(
     assert [one["memory_format"] for one in timed] == ["channels_last"], "the rule says contiguous"
     assert timed == [settle(made).as_dict()]
     assert clock["asked"] == ["seconds"], "the run takes what is remembered"
+
+
+def test_times_are_plain_numbers_each_with_its_way() -> None:
+    """There was `1.17e+03 ms`, and nothing said of which way."""
+    times = {str(FIRST): 1.1744, str(LAST): 0.98765, "bf16-mixed contiguous": 0.0123456}
+    assert told_times(FIRST, times) == (
+        "measured here, forward and backward: 32-true contiguous 1174 ms, 32-true channels_last 988 ms, "
+        "bf16-mixed contiguous 12.3 ms"
+    )
+    assert told_times(FIRST, {}) == "none of them works here by itself"
+    _, words = pays({"warm_up": 31.6, "compiled": 1.2345, "eager": 2.3456}, left=1e6)
+    assert words == "compiling takes 32 s, and a step 1234 ms in place of 2346 ms"
 
 
 def test_another_batch_or_net_is_measured_by_itself(config: Config, clock: dict[str, Any]) -> None:
@@ -355,7 +367,7 @@ def test_a_trial_measures_the_real_net(
     state = torch.get_rng_state()
     chosen = settle(made)
     assert torch.equal(state, torch.get_rng_state())
-    assert chosen.reason.startswith("measured here: ")
+    assert chosen.reason.startswith("measured here, forward and backward: ")
     (path,) = remembered.folder().iterdir()
     times = json.loads(path.read_text())["measured"]["seconds"]
     assert list(times) == [
