@@ -4,7 +4,7 @@ A field of noise is drawn by the library's own generator, started anew for every
 says: measured on a CPU, drawing all fields at once by hashing was 27 times slower than torch's `randn`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -43,20 +43,36 @@ class Noise(Degradation):
         self.clip = clip
 
     def field(self, image: Tensor, generator: torch.Generator) -> Tensor:
-        """The noise of strength 1 of one image (C, H, W); of one channel where all get the same."""
+        """What is drawn for one image (C, H, W); of one channel where all get the same."""
         raise NotImplementedError
+
+    def fields(self, images: Tensor, *, inside: Tensor | None, drawn: Callable[[Tensor], Tensor]) -> Tensor:
+        """The noise of strength 1 of all images at once: for each by itself a GPU would be asked too often.
+
+        Args:
+            images: (B, C, H, W).
+            inside: (B, 1, H, W) bool, where a smaller image is in them; None: everywhere.
+            drawn: (B, C, H, W) to what `field` draws for each image of it.
+        """
+        return drawn(images)
 
     def spoil(self, crops: Crops, draw: Draw) -> Crops:
         """Images plus noise."""
         strengths = onto(crops.device, draw.within(self.argument, self.strength) / self.unit)
-        is_grey = draw.happens("grey", self.grey).tolist()
-        noise = torch.zeros_like(crops.pixels)
+        is_grey = draw.happens("grey", self.grey)
+        images = crops.pixels
+        if images.shape[1] > 1 and bool(is_grey.any()):
+            images = torch.where(onto(crops.device, is_grey)[:, None, None, None], _as_grey(images), images)
         generators = draw.generators("field", device=crops.device)
-        for number, (generator, (height, width)) in enumerate(zip(generators, crops.sizes, strict=True)):
-            image = crops.pixels[number, :, :height, :width]
-            if is_grey[number] and len(image) > 1:
-                image = _as_grey(image)
-            noise[number, :, :height, :width] = self.field(image, generator)
+
+        def drawn(by: Tensor) -> Tensor:
+            found = torch.zeros_like(images)
+            for number, (generator, (height, width)) in enumerate(zip(generators, crops.sizes, strict=True)):
+                image = by[number, : 1 if is_grey[number] else None, :height, :width]
+                found[number, :, :height, :width] = self.field(image, generator)
+            return found
+
+        noise = self.fields(images, inside=_inside(crops), drawn=drawn)
         noisy = crops.pixels + noise.mul_(strengths[:, None, None, None])
         return replace(crops, pixels=noisy.clamp_(0.0, 1.0) if self.clip else noisy)
 
@@ -130,9 +146,9 @@ class CorrelatedNoise(Degradation):
 class SpeckleNoise(GaussianNoise):
     """Gaussian noise multiplied by the image, as of ultrasound and radar: sigma where the image is white."""
 
-    def field(self, image: Tensor, generator: torch.Generator) -> Tensor:
+    def fields(self, images: Tensor, *, inside: Tensor | None, drawn: Callable[[Tensor], Tensor]) -> Tensor:
         """Of variance image^2."""
-        return super().field(image, generator) * image
+        return drawn(images) * images
 
 
 class PoissonNoise(Noise):
@@ -152,14 +168,20 @@ class PoissonNoise(Noise):
         super().__init__(strength, grey=grey, clip=clip)
 
     def field(self, image: Tensor, generator: torch.Generator) -> Tensor:
+        """Counts, by their means."""
+        return torch.poisson(image, generator=generator)
+
+    def fields(self, images: Tensor, *, inside: Tensor | None, drawn: Callable[[Tensor], Tensor]) -> Tensor:
         """Count minus expected count, as a share of white."""
-        levels = (image.clamp(0.0, 1.0) * 255.0).round()
+        levels = (images.clamp(0.0, 1.0) * 255.0).round()
         # Neither counted by `bincount` nor looked up by `[]`: both wait for the device.
-        values = levels.new_zeros(256).index_fill_(0, levels.flatten().long(), 1.0).sum()
-        powers = 2 ** torch.arange(9, device=image.device)
-        white = powers.take((powers < values).sum()).to(image.dtype)
+        places = levels if inside is None else torch.where(inside, levels, 256.0)
+        found = levels.new_zeros(len(levels), 257).scatter_(1, places.flatten(1).long(), 1.0)
+        values = found[:, :256].sum(1, keepdim=True)
+        powers = 2 ** torch.arange(9, device=images.device)
+        white = powers.take((powers < values).sum(1)).to(images.dtype)[:, None, None, None]
         expected = levels / 255.0 * white
-        return (torch.poisson(expected, generator=generator) - expected) / white
+        return (drawn(expected) - expected) / white
 
 
 class SaltAndPepper(Degradation):
@@ -190,9 +212,20 @@ class SaltAndPepper(Degradation):
         return replace(crops, pixels=torch.where(field >= 1 - share / 2, 1.0, spoilt))
 
 
-def _as_grey(image: Tensor) -> Tensor:
-    """(C, H, W) to (1, H, W): luma of RGB, else the mean."""
-    if len(image) != 3:
-        return image.mean(dim=0, keepdim=True)
-    red, green, blue = image.unbind(0)
-    return (_GREY[0] * red + _GREY[1] * green + _GREY[2] * blue)[None]
+def _as_grey(images: Tensor) -> Tensor:
+    """(B, C, H, W) to (B, 1, H, W): luma of RGB, else the mean."""
+    if images.shape[1] != 3:
+        return sum(images.unbind(1), torch.zeros((), device=images.device))[:, None] / images.shape[1]
+    red, green, blue = images.unbind(1)
+    return (_GREY[0] * red + _GREY[1] * green + _GREY[2] * blue)[:, None]
+
+
+def _inside(crops: Crops) -> Tensor | None:
+    """(B, 1, H, W) bool: where the images of different sizes are; None: everywhere."""
+    height, width = crops.pixels.shape[-2:]
+    if all(size == (height, width) for size in map(tuple, crops.sizes)):
+        return None
+    heights, widths = onto(crops.device, torch.tensor(crops.sizes)).unbind(1)
+    rows = torch.arange(height, device=crops.device)[:, None] < heights[:, None, None]
+    columns = torch.arange(width, device=crops.device) < widths[:, None, None]
+    return (rows & columns)[:, None]
