@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from sr_experiments.callbacks.panel import most_different, shown
+from sr_experiments.callbacks.panel import most_detailed, shown
 from sr_experiments.imaging.io import write_png
 
 FOLDER = "crops"
@@ -16,8 +16,8 @@ SIDE = 160  # pixels; in images that are smaller, their shorter side
 def write_crops(folder: Path, name: str, images: Mapping[str, Tensor]) -> None:
     """Write ``<name>.sr.png``, ``<name>.bicubic.png`` and ``<name>.gt.png``.
 
-    The square is where bicubic interpolation is farthest from the truth. That depends on the data alone, so
-    two nets that were tested on the same pair leave the same square, and equal files of the truth prove it.
+    The square is where bicubic interpolation left most detail. That depends on the data alone, so two nets
+    that were tested on the same pair leave the same square, and equal files of the truth prove it.
 
     Args:
         folder: Made where it is missing.
@@ -26,7 +26,7 @@ def write_crops(folder: Path, name: str, images: Mapping[str, Tensor]) -> None:
     """
     gt = images["gt"]
     side = min(SIDE, *gt.shape[-2:])
-    top, left = most_different(images["bicubic"], gt, side=side)
+    top, left = most_detailed(images["bicubic"], side=side)
     folder.mkdir(parents=True, exist_ok=True)
     for what, image in images.items():
         crop = shown(image[..., top : top + side, left : left + side])

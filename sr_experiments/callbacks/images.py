@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sr_experiments.callbacks.behind import Behind
 from sr_experiments.callbacks.crops import FOLDER, write_crops
-from sr_experiments.callbacks.panel import Shot, compare, most_different, selected
+from sr_experiments.callbacks.panel import Shot, compare, most_detailed, selected
 from sr_experiments.callbacks.wandb_run import WandbRun
 from sr_experiments.imaging.io import read_image, write_png
 from sr_experiments.imaging.span import placed
@@ -140,7 +140,7 @@ class Images(Callback):
         shots = [Shot(sr, self.net_name, words.sr), Shot(gt, "ground truth", "")]
         if self.net_name != "bicubic":  # beside itself there would be nothing to see
             shots.insert(0, Shot(bicubic, "bicubic", words.bicubic))
-        window = most_different(bicubic, gt, side=side)  # of the data alone: the same for every net
+        window = most_detailed(bicubic, side=side)  # of the data alone: the same for every net
         whole = Shot(gt, words.image, self.note)
         return compare(whole, shots, window=window, side=side, zoom=self.zoom * self.side // side)
 

@@ -229,7 +229,7 @@ def test_pairs_that_do_not_match(tmp_path: Path, data: Path) -> None:
 
 def test_a_folder_that_is_not_there(tmp_path: Path, data: Path) -> None:
     text = refused(data, "data=folder", f"data.root='{tmp_path / 'no'}'")
-    assert text.startswith(f"the folder {tmp_path / 'no'} does not exist; expected ")
+    assert text.startswith(f"the folder {tmp_path / 'no'} does not exist\nImages are read from ")
 
 
 def test_a_single_image_leaves_none_for_validation(tmp_path: Path, data: Path) -> None:

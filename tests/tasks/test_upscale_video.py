@@ -73,7 +73,7 @@ def test_a_folder_of_videos_and_photographs(
         ("video.batch=0", "error: batch=0: must be at least 1"),
         ("video.codec=ffv1 video.crf=3", "error: crf=3: codec=ffv1 has none; libx264, libx265, libsvtav1, "),
         ("video.crf=fine", "error: task.video.crf='fine': must be int | None, not str"),
-        ("video.codecs=libx264", "error: video.codecs: no such key. Did you mean 'task.video.codec'?"),
+        ("video.codecs=libx264", "error: video.codecs: no such key. Did you mean 'video.codec'?"),
     ],
 )
 def test_what_is_wrong_for_all_videos_is_said_before_the_first(
