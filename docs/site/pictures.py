@@ -15,7 +15,7 @@ from PIL import Image
 DOCS = Path(__file__).resolve().parent.parent
 # Picture -> what is typed behind `python -m sr_experiments`, and the picture in the run's folder.
 PICTURES = {
-    "demo.jpg": ("", "images/demo-chelsea.png"),
+    "demo.jpg": ("data=demo", "images/demo-chelsea.png"),
     "samples.jpg": (
         "task=degrade degradation=real_esrgan task.first=6 samples=3 data.patch_size=128",
         "samples.png",
