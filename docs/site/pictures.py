@@ -15,7 +15,7 @@ from PIL import Image
 DOCS = Path(__file__).resolve().parent.parent
 # Picture -> what is typed behind `python -m sr_experiments`, and the picture in the run's folder.
 PICTURES = {
-    "demo.jpg": ("data=demo", "images/demo-chelsea.png"),
+    "demo.jpg": ("", "images/demo-chelsea.png"),
     "samples.jpg": (
         "task=degrade degradation=real_esrgan task.first=6 samples=3 data.patch_size=128",
         "samples.png",
@@ -30,7 +30,7 @@ def make(name: str, folder: Path) -> Path:
         subprocess.CalledProcessError: If the command fails.
     """
     typed, picture = PICTURES[name]
-    command = [sys.executable, "-m", "sr_experiments", *typed.split(), f"run={folder / name}"]
+    command = [sys.executable, "-m", "sr_experiments", *typed.split(), f"hydra.run.dir={folder / name}"]
     subprocess.run(command, cwd=folder, check=True)
     return folder / name / picture
 
