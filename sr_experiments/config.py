@@ -233,7 +233,7 @@ def _trainer_problems(config: DictConfig) -> list[str]:
         if _plain(config, f"trainer.{key}") == 0
     ]
     length = _plain(config, "trainer.max_time")
-    if isinstance(length, str | DictConfig) and not re.fullmatch(r"\d+(:\d\d){3}", str(length).strip()):
+    if length is not None and not re.fullmatch(r"\d+(:\d\d){3}", str(length).strip()):
         problems.append(
             f"trainer.max_time={length}: must be DD:HH:MM:SS, such as 00:08:00:00 for eight hours"
         )

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from sr_experiments.secret import redacted, redacted_all
 
 ENDED_EARLY = "training ended after"
 """How a note of run.json begins that says which limit ended a training before its last step."""
+_BATCHES = re.compile(rf"{ENDED_EARLY} (\d+) of ")
 
 
 def early_ends(record: Mapping[str, Any]) -> list[str]:
@@ -26,10 +28,16 @@ def told_of_early_ends(notes: Sequence[str], *, runs: int) -> str:
     """A sentence for whoever compares them; empty if there are no `notes` of so many runs."""
     if not notes:
         return ""
-    return (
-        f"{len(notes)} of {runs} runs were ended before their last step, and do not compare with the others: "
-        f"{notes[0]}"
-    )
+    few, others = f"{len(notes)} of {runs} runs were ended before their last step", "the others"
+    if len(notes) == runs:
+        few, others = f"all {runs} runs were ended before their last step", "any other"
+    found = [_BATCHES.search(note) for note in notes]
+    batches = sorted({int(one[1]) for one in found if one is not None})
+    if len(batches) < 2:
+        return f"{few}, and do not compare with {others}: {notes[0]}"
+    why = notes[0].partition(" batches: ")[2]
+    span = f"after {batches[0]} to {batches[-1]} batches"
+    return f"{few}, {span}, and do not compare with one another: {why}"
 
 
 def write_text(path: Path, text: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from sr_experiments.secret import HIDDEN
-from sr_experiments.written import config_text, read_json, write_json, write_rows
+from sr_experiments.written import config_text, read_json, told_of_early_ends, write_json, write_rows
 from tests.conftest import ROOT
 
 SECRETS = ["correct-horse", 'it\'s "so": #8\n', "12345678", "back\\slash,comma", "schlüssel-wörter"]
@@ -62,3 +62,20 @@ def test_what_lies_below_the_tasks_loads_none_of_them() -> None:
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
     )
     assert found.stdout.splitlines() == ["[]", "['sr_experiments.tasks.record']"], found.stdout
+
+
+def test_runs_that_a_limit_ended_after_different_numbers_of_steps() -> None:
+    """The number of the first run was told as that of all; and 74 steps do not compare with 392."""
+    note = "training ended after {} of 1000 batches: trainer.max_time=00:00:00:30 was reached"
+    some = [note.format(number) for number in (392, 91, 118, 74)]
+    assert told_of_early_ends([], runs=4) == ""
+    assert told_of_early_ends(some[:1], runs=4) == (
+        f"1 of 4 runs were ended before their last step, and do not compare with the others: {some[0]}"
+    )
+    assert told_of_early_ends(some[:1] * 4, runs=4) == (
+        f"all 4 runs were ended before their last step, and do not compare with any other: {some[0]}"
+    )
+    assert told_of_early_ends(some, runs=4) == (
+        "all 4 runs were ended before their last step, after 74 to 392 batches, and do not compare with one "
+        "another: trainer.max_time=00:00:00:30 was reached"
+    )

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import Timer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from torch import Tensor
@@ -127,6 +128,8 @@ class ProgressBar(Callback):
         if total is None or self._started is None or here < _FIRST:
             return "?"
         seconds = (time.perf_counter() - self._started) / here * (total - done)
+        timers = [one.time_remaining() for one in _callbacks(trainer) if isinstance(one, Timer)]
+        seconds = min([seconds, *(max(0.0, limit) for limit in timers if limit is not None)])
         minutes, rest = divmod(round(seconds), 60)
         hours, minutes = divmod(minutes, 60)
         return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

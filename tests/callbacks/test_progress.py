@@ -2,12 +2,14 @@
 
 import io
 import re
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pytorch_lightning import LightningModule
+from pytorch_lightning.callbacks import Timer
 from rich.console import Console
 
 from sr_experiments.callbacks.progress import ProgressBar
@@ -52,6 +54,7 @@ def test_the_time_left_is_not_that_of_the_first_steps(monkeypatch: pytest.Monkey
         max_epochs=1,
         is_global_zero=False,
         fit_loop=SimpleNamespace(epoch_loop=loop),
+        callbacks=[],
     )
     bar = ProgressBar()
     bar.on_train_start(trainer, LightningModule())
@@ -65,6 +68,8 @@ def test_the_time_left_is_not_that_of_the_first_steps(monkeypatch: pytest.Monkey
     assert told[9] == "16:30"
     assert told[498] == "8:21"
     assert told[-2:] == ["0:01", "0:00"]
+    loop.total_batch_idx, trainer.callbacks = 498, [Timer(duration=timedelta(minutes=2))]
+    assert bar._left(trainer) == "2:00", "trainer.max_time ends it before"
 
 
 def test_a_bar_while_testing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,6 +75,10 @@ VALUES: dict[str, Mistake] = {
         "trainer.max_epochs=-2: must be -1 or more (-1: without end)",
     ),
     "a length of time": Mistake(
+        f"{TRAIN} trainer.max_time=60",
+        "trainer.max_time=60: must be DD:HH:MM:SS, such as 00:08:00:00 for eight hours",
+    ),
+    "a time in words": Mistake(
         f"{TRAIN} trainer.max_time=soon",
         "trainer.max_time=soon: must be DD:HH:MM:SS, such as 00:08:00:00 for eight hours",
     ),
