@@ -129,6 +129,8 @@ def settle(config: DictConfig, *, recorded: Mapping[str, Any] | None = None) -> 
     open_ones = _open(config)
     if recorded is not None:
         kept = {key: recorded[key] for key in (*open_ones, "reason") if key in recorded}
+        if kept.get("compile") == GRAPHS and GRAPHS not in modes(config, first_device(config)):
+            kept["compile"] = True  # continued elsewhere, or with sums of gradients: the same kernels
         return replace(plain, **kept)
     if not open_ones:
         return plain

@@ -265,6 +265,20 @@ def test_a_run_that_continues_takes_what_it_was_begun_with(config: Config, clock
     assert clock["asked"] == []
 
 
+def test_a_run_that_continues_where_no_graphs_are_has_the_same_kernels(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A graph would write a batch's gradients over those that `accumulate_grad_batches` adds them to."""
+    begun = {"precision": "32-true", "memory_format": "contiguous", "compile": GRAPHS, "reason": "once"}
+    assert settle(config(*LONG), recorded=begun).compile is True, "on the CPU"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
+    assert settle(config(*LONG, "trainer=gpu"), recorded=begun).compile == GRAPHS
+    summed = config(*LONG, "trainer=gpu", "trainer.accumulate_grad_batches=2")
+    assert settle(summed, recorded=begun).compile is True
+
+
 def test_the_other_processes_have_nothing_left_to_choose(config: Config, clock: dict[str, Any]) -> None:
     chosen = settle(config(*LONG))
     told = chosen.into(config(*LONG))
